@@ -1,0 +1,27 @@
+//! Acervo's pure domain: names, digests, listings, cards, ranges and access rules.
+//!
+//! Owns every rule that can be stated without a database, a network or a clock. It deliberately does no I/O, knows no
+//! async runtime and no framework, so each rule can be tested alone.
+
+pub mod access;
+pub mod card;
+pub mod conditional;
+pub mod digest;
+pub mod lfs;
+pub mod listing;
+pub mod name;
+pub mod path;
+pub mod range;
+pub mod revision;
+pub mod selection;
+pub mod time;
+pub mod token;
+
+pub use access::{Caller, Role, Visibility};
+pub use digest::{BlobDigests, Digester, GitOid, Sha256Digest};
+pub use listing::{EntryKind, LfsIdentity, TreeEntry};
+pub use name::{NameError, RepoId, RepoKind};
+pub use path::RepoPath;
+pub use revision::{CommitOid, RefKind, RevisionName, RevisionSpec};
+pub use selection::Selection;
+pub use time::Timestamp;

@@ -1,0 +1,2 @@
+//! acervo
+fn main() {}

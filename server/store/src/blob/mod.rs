@@ -1,0 +1,19 @@
+//! Blobs: whole contents named by their SHA-256, staged, verified, promoted, read by range.
+//!
+//! Owns every object path and every byte on disk. Bytes enter through [`Staged`] only and become readable through
+//! [`BlobStore::promote`] only, which demands the proof that their digest matched. What a blob belongs to stands in the
+//! database and is not known here.
+
+mod error;
+mod key;
+mod read;
+mod staging;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use error::BlobError;
+pub use key::BlobKey;
+pub use read::BlobReader;
+pub use staging::{Expected, Finished, Mismatch, Quarantined, Staged, StagingConfig, StagingKey, Verified};
+pub use store::{BlobStore, StorageConfig, Swept};

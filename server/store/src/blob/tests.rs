@@ -1,0 +1,151 @@
+//! What a caller of the store may rely on.
+
+use acervo_core::{GitOid, Sha256Digest};
+use bytes::Bytes;
+use futures::TryStreamExt;
+use tempfile::TempDir;
+
+use super::{BlobStore, Expected, Finished, StagingConfig, StagingKey, StorageConfig};
+
+async fn store(dir: &TempDir, bytes_max: u64) -> BlobStore {
+    let storage = StorageConfig { url: format!("file://{}", dir.path().join("store").display()) };
+    let staging = StagingConfig { dir: dir.path().join("staging"), bytes_max };
+    BlobStore::open(&storage, &staging).await.unwrap()
+}
+
+fn lfs(content: &[u8]) -> (StagingKey, Expected) {
+    let sha256 = Sha256Digest::of(content);
+    (StagingKey::Sha256(sha256), Expected { size: content.len() as u64, sha256: Some(sha256), git_oid: None })
+}
+
+fn content(length: usize) -> Vec<u8> {
+    (0..length).map(|n| u8::try_from(n * 7 % 251).unwrap()).collect()
+}
+
+async fn read(store: &BlobStore, sha256: Sha256Digest, start: u64, end: u64) -> Vec<u8> {
+    let chunks: Vec<Bytes> = store.reader(sha256).unwrap().stream(start, end).try_collect().await.unwrap();
+    chunks.concat()
+}
+
+#[tokio::test]
+async fn verified_bytes_are_readable_whole_and_by_range() {
+    let dir = TempDir::new().unwrap();
+    let store = store(&dir, u64::MAX).await;
+    let bytes = content(3_000_000);
+    let (key, expected) = lfs(&bytes);
+
+    let mut staged = store.stage(key, expected).await.unwrap();
+    for piece in bytes.chunks(70_001) {
+        staged.write(Bytes::copy_from_slice(piece)).await.unwrap();
+    }
+    let Finished::Verified(verified) = staged.finish().await.unwrap() else { panic!("must verify") };
+    let sha256 = verified.digests().sha256;
+    assert!(store.reader(sha256).is_err(), "nothing is readable before it is promoted");
+    store.promote(verified).await.unwrap();
+
+    assert_eq!(store.size_of(sha256).await.unwrap(), Some(3_000_000));
+    assert_eq!(store.totals().await.unwrap(), (1, 3_000_000));
+    assert!(read(&store, sha256, 0, u64::MAX).await == bytes);
+    assert!(read(&store, sha256, 262_143, 262_146).await == bytes[262_143..262_146]);
+    assert_eq!(std::fs::read_dir(dir.path().join("staging")).unwrap().count(), 1, "only the quarantine folder is left");
+}
+
+#[tokio::test]
+async fn an_interrupted_transfer_goes_on_where_it_stopped() {
+    let dir = TempDir::new().unwrap();
+    let bytes = content(2_500_000);
+    let (key, expected) = lfs(&bytes);
+    {
+        let store = store(&dir, u64::MAX).await;
+        let mut staged = store.stage(key, expected).await.unwrap();
+        staged.write(Bytes::copy_from_slice(&bytes[..1_500_000])).await.unwrap();
+        staged.park().await.unwrap();
+    }
+    let store = store(&dir, u64::MAX).await;
+    let mut staged = store.stage(key, expected).await.unwrap();
+    assert_eq!(staged.offset(), 1_500_000);
+    staged.write(Bytes::copy_from_slice(&bytes[1_500_000..])).await.unwrap();
+    assert!(matches!(staged.finish().await.unwrap(), Finished::Verified(_)));
+}
+
+#[tokio::test]
+async fn two_transfers_of_one_content_do_not_mix() {
+    let dir = TempDir::new().unwrap();
+    let store = store(&dir, u64::MAX).await;
+    let bytes = content(100_000);
+    let (key, expected) = lfs(&bytes);
+    let mut first = store.stage(key, expected).await.unwrap();
+    let mut second = store.stage(key, expected).await.unwrap();
+    for piece in bytes.chunks(10_000) {
+        first.write(Bytes::copy_from_slice(piece)).await.unwrap();
+        second.write(Bytes::copy_from_slice(piece)).await.unwrap();
+    }
+    for staged in [first, second] {
+        let Finished::Verified(verified) = staged.finish().await.unwrap() else { panic!("must verify") };
+        store.promote(verified).await.unwrap();
+    }
+    assert_eq!(store.totals().await.unwrap(), (1, 100_000));
+}
+
+#[tokio::test]
+async fn wrong_bytes_go_to_quarantine_and_are_never_readable() {
+    let dir = TempDir::new().unwrap();
+    let store = store(&dir, u64::MAX).await;
+    let right = content(1000);
+    let mut wrong = right.clone();
+    wrong[500] ^= 1;
+    let oid = GitOid::of_blob(&right);
+    let regular = Expected { size: 1000, sha256: None, git_oid: Some(oid) };
+    for (key, expected) in [lfs(&right), (StagingKey::Git { repo_id: 1, oid }, regular)] {
+        let mut staged = store.stage(key, expected).await.unwrap();
+        staged.write(Bytes::copy_from_slice(&wrong)).await.unwrap();
+        let Finished::Quarantined(quarantined) = staged.finish().await.unwrap() else { panic!("must not verify") };
+        assert_eq!(std::fs::read(&quarantined.path).unwrap(), wrong);
+        assert_eq!(quarantined.mismatch.found.sha256, Sha256Digest::of(&wrong));
+    }
+    assert_eq!(store.totals().await.unwrap(), (0, 0));
+}
+
+#[tokio::test]
+async fn a_short_content_and_one_without_any_digest_do_not_verify() {
+    let dir = TempDir::new().unwrap();
+    let store = store(&dir, u64::MAX).await;
+    let bytes = content(1000);
+    let (key, expected) = lfs(&bytes);
+    let undeclared = Expected { sha256: None, ..expected };
+    for (expected, sent) in [(expected, &bytes[..999]), (undeclared, &bytes[..])] {
+        let mut staged = store.stage(key, expected).await.unwrap();
+        staged.write(Bytes::copy_from_slice(sent)).await.unwrap();
+        assert!(matches!(staged.finish().await.unwrap(), Finished::Quarantined(_)));
+    }
+}
+
+#[tokio::test]
+async fn the_staging_budget_is_kept() {
+    let dir = TempDir::new().unwrap();
+    let store = store(&dir, 1500).await;
+    let (key, expected) = lfs(&content(1000));
+    let first = store.stage(key, expected).await.unwrap();
+    let refused = store.stage(key, expected).await.unwrap_err().to_string();
+    assert!(refused.contains("staging.bytes_max"), "{refused}");
+    drop(first);
+    store.stage(key, expected).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_sweep_spares_what_somebody_works_on() {
+    let dir = TempDir::new().unwrap();
+    let store = store(&dir, u64::MAX).await;
+    let (busy_key, busy_expected) = lfs(&content(1000));
+    let mut busy = store.stage(busy_key, busy_expected).await.unwrap();
+    busy.write(Bytes::from_static(b"x")).await.unwrap();
+    let (idle_key, idle_expected) = lfs(&content(900));
+    let mut idle = store.stage(idle_key, idle_expected).await.unwrap();
+    idle.write(Bytes::from_static(b"xyz")).await.unwrap();
+    idle.park().await.unwrap();
+
+    assert_eq!(store.sweep_staging(3600).await.unwrap().files, 0, "young files stay");
+    let swept = store.sweep_staging(0).await.unwrap();
+    assert_eq!((swept.files, swept.bytes), (1, 3));
+    busy.write(Bytes::from_static(b"y")).await.unwrap();
+}
