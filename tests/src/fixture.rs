@@ -272,12 +272,7 @@ impl RepoFixture {
     }
 
     /// Puts a commit on a branch or full ref, starting at `main` if it is new, and returns its id.
-    pub fn push_commit_on(
-        &mut self,
-        name: &str,
-        title: &str,
-        edit: impl FnOnce(CommitDraft) -> CommitDraft,
-    ) -> String {
+    pub fn push_commit_on(&mut self, name: &str, title: &str, edit: impl FnOnce(CommitDraft) -> CommitDraft) -> String {
         let name = if name.starts_with("refs/") { name.to_owned() } else { format!("refs/heads/{name}") };
         let parent = self.refs.get(&name).or_else(|| self.refs.get(MAIN)).copied();
         let draft = self.draft(title, parent);
@@ -409,4 +404,56 @@ pub fn random_bytes(seed: u64, len: usize) -> Vec<u8> {
 
 fn epoch() -> DateTime<Utc> {
     DateTime::from_timestamp(EPOCH_SECONDS, 0).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RepoFixture, random_bytes};
+
+    #[test]
+    fn ids_are_the_ones_git_computes() {
+        // The constants come from `git` itself, given the same files, author and dates.
+        let repo = RepoFixture::model("acme/tiny")
+            .file("config.json", b"{}")
+            .file("a.txt", "dot")
+            .file("a/deep/b", "inner")
+            .file("a0", "zero")
+            .lfs("dir/model.safetensors", "weights");
+        assert_eq!(repo.head(), "1ec3c42fc031d96b58e77f895822ae3b0225e71d");
+        assert_eq!(repo.tree_oid_of(""), "9f211c79f65c64ffe3ed71b7bb58f3a223685409");
+        assert_eq!(repo.tree_oid_of("a"), "7220d518c9b191872290ae7c91fca3abef29504d");
+        assert_eq!(repo.oid_of("dir/model.safetensors"), "c6a67be4f3ef29ed4a07b4f2446625126a25cfda");
+
+        let repo = repo.commit("second", |c| c.remove("a0").body("with a body"));
+        assert_eq!(repo.head(), "2f755c50779ad25412d762a767c74dd298086c67");
+        assert_eq!(repo.tree_oid_of(""), "ea9ec117ec1e1537896cc877be8d7c454e0e6077");
+    }
+
+    #[test]
+    fn every_name_of_a_revision_leads_to_its_commit() {
+        let repo = RepoFixture::dataset("acme/rows")
+            .file("a", "1")
+            .tag("v1")
+            .commit("second", |c| c.file("a", "2"))
+            .branch("feature/x")
+            .commit_on("feature/x", "third", |c| c.file("b", "3"))
+            .pull_request(1, "fix", |c| c.remove("a"))
+            .convert("parquet", "parquet", |c| c.lfs("0.parquet", "rows"));
+        let at = |revision: &str| repo.files_at(revision).keys().cloned().collect::<Vec<_>>();
+        assert_eq!(at("feature/x"), ["a", "b"]);
+        assert_eq!(at("refs/pr/1"), Vec::<String>::new());
+        assert_eq!(at("refs/convert/parquet"), ["0.parquet"]);
+        assert_eq!(repo.files_at("v1")["a"].bytes, "1");
+        assert_eq!(repo.commit_id("HEAD"), Some(repo.head()));
+        assert_eq!(repo.commit_id(&repo.head()[..8]), Some(repo.head()));
+        assert_eq!(repo.commit_id("nowhere"), None);
+    }
+
+    #[test]
+    fn random_bytes_depend_on_the_seed_alone() {
+        assert_eq!(random_bytes(7, 1001), random_bytes(7, 1001));
+        assert_ne!(random_bytes(7, 1001), random_bytes(8, 1001));
+        // The published first output of splitmix64 for the seed 0.
+        assert_eq!(random_bytes(0, 8), 0xe220_a839_7b1d_cdaf_u64.to_le_bytes());
+    }
 }

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -202,6 +203,12 @@ pub struct RepoAccess {
 pub trait Guarded {
     /// The facts a decision needs.
     fn access(&self) -> RepoAccess;
+}
+
+impl<T: Guarded> Guarded for Arc<T> {
+    fn access(&self) -> RepoAccess {
+        (**self).access()
+    }
 }
 
 /// Why access was not given.

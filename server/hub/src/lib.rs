@@ -1,1 +1,13 @@
-//! Placeholder.
+//! Acervo, as a library: the binary and the tests use the same functions.
+//!
+//! `cli -> {http, worker} -> app -> {upstream, store} -> core`: each layer knows only those to its right.
+
+pub mod app;
+pub mod config;
+pub mod context;
+pub mod demo;
+pub mod error;
+pub mod http;
+pub mod metrics;
+pub mod upstream;
+pub mod worker;

@@ -4,3 +4,7 @@
 //! decided by its callers.
 
 pub mod blob;
+pub mod db;
+pub mod error;
+
+pub use error::{Doing, StoreError};

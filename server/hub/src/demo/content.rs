@@ -45,16 +45,12 @@ pub struct DemoFile {
 
 /// Every repository of the demonstration; two calls give equal bytes.
 pub fn repos() -> Vec<DemoRepo> {
-    vec![llama::base(), llama::spanish(), mistral::guarani(), kimi::tiny(), dataset::refranes()]
+    let [base, spanish] = llama::base_and_spanish();
+    vec![base, spanish, mistral::guarani(), kimi::tiny(), dataset::refranes()]
 }
 
 /// Completes a repository: adds the `.gitattributes` that `lfs_patterns` stand for and marks the files they match.
-fn assemble(
-    kind: RepoKind,
-    name: &'static str,
-    lfs_patterns: &[&str],
-    contents: Vec<(String, Vec<u8>)>,
-) -> DemoRepo {
+fn assemble(kind: RepoKind, name: &'static str, lfs_patterns: &[&str], contents: Vec<(String, Vec<u8>)>) -> DemoRepo {
     let attributes: String =
         lfs_patterns.iter().map(|pattern| format!("{pattern} filter=lfs diff=lfs merge=lfs -text\n")).collect();
     let mut files: Vec<DemoFile> = contents
@@ -246,6 +242,8 @@ mod tests {
             ids.extend(tokenizer["added_tokens"].as_array().unwrap().iter().map(|t| t["id"].as_u64().unwrap()));
 
             let vocab_size = config["vocab_size"].as_u64().unwrap();
+            // A round number: less means that the text ran out of pairs to merge.
+            assert_eq!(vocab_size % 256, 0, "{}: {vocab_size}", repo.name);
             assert!(ids.iter().copied().eq(0..vocab_size), "{}: {} of {vocab_size} ids", repo.name, ids.len());
             let embedding = shards(repo)
                 .iter()

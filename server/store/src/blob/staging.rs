@@ -180,7 +180,7 @@ struct OpenPartial {
 }
 
 /// Opens or resumes the file of `key`; if another process holds it, a file of our own.
-fn open_partial(dir: &Path, key: StagingKey, expected: Expected) -> Result<(PathBuf, OpenPartial), BlobError> {
+fn open_partial(dir: &Path, key: StagingKey, expected: Expected) -> Result<(PathBuf, Box<OpenPartial>), BlobError> {
     let name = key.file_name();
     for attempt in 0..64 {
         let path = dir.join(if attempt == 0 { name.clone() } else { format!("{name}.{attempt}") });
@@ -199,7 +199,7 @@ fn open_partial(dir: &Path, key: StagingKey, expected: Expected) -> Result<(Path
             continue;
         }
         let open = rehash(file, expected).map_err(BlobError::io("reading the staging file", &path))?;
-        return Ok((path, open));
+        return Ok((path, Box::new(open)));
     }
     Err(BlobError::Config(format!("`{}` is locked by too many transfers at once", dir.join(name).display())))
 }
@@ -242,9 +242,9 @@ fn rehash(mut file: File, expected: Expected) -> io::Result<OpenPartial> {
 #[derive(Debug)]
 enum State {
     /// Nothing is being written.
-    Idle(OpenPartial),
+    Idle(Box<OpenPartial>),
     /// A piece is being hashed and written.
-    Busy(JoinHandle<Result<OpenPartial, BlobError>>),
+    Busy(JoinHandle<Result<Box<OpenPartial>, BlobError>>),
 }
 
 /// A content on its way in: append, then [`Staged::finish`].
@@ -288,7 +288,7 @@ impl Staged {
         let open = blocking(move || {
             let mut file = open.file;
             file.set_len(0).and_then(|()| file.rewind()).map_err(BlobError::io("emptying the staging file", &path))?;
-            Ok(OpenPartial { file, digester: digester(&expected) })
+            Ok(Box::new(OpenPartial { file, digester: digester(&expected) }))
         })
         .await?;
         self.state = Some(State::Idle(open));
@@ -343,7 +343,7 @@ impl Staged {
     }
 
     /// Waits until nothing is being written and takes the file.
-    async fn settle(&mut self) -> Result<OpenPartial, BlobError> {
+    async fn settle(&mut self) -> Result<Box<OpenPartial>, BlobError> {
         match self.state.take() {
             Some(State::Idle(open)) => Ok(open),
             Some(State::Busy(handle)) => match handle.await {

@@ -41,7 +41,7 @@ pub(super) struct Tokenizer {
 impl Tokenizer {
     /// Learns merges from `texts` until the vocabulary has the size of the design, or nothing occurs twice any more.
     pub(super) fn learn(design: Design, texts: &[&str]) -> Self {
-        let mut tokens: Vec<String> = byte_letters().iter().map(|letter| letter.to_string()).collect();
+        let mut tokens: Vec<String> = byte_letters().iter().map(ToString::to_string).collect();
         tokens.sort();
         let mut words = words(texts, &tokens);
         let mut pairs: BTreeMap<Pair, i64> = BTreeMap::new();
@@ -50,11 +50,10 @@ impl Tokenizer {
         }
         let mut merges = Vec::new();
         while design.specials.len() + tokens.len() < design.vocab_size {
+            // Merging only takes occurrences away from a pair, so one that is rare now is rare for ever.
+            pairs.retain(|_, count| *count >= 2);
             // The first of equals in the order of the map, so that learning twice gives the same merges.
-            let Some((&pair, _)) = pairs.iter().filter(|(_, count)| **count >= 2).rev().max_by_key(|(_, count)| **count)
-            else {
-                break;
-            };
+            let Some((&pair, _)) = pairs.iter().rev().max_by_key(|(_, count)| **count) else { break };
             let (left, right) = (&tokens[pair.0], &tokens[pair.1]);
             merges.push(format!("{left} {right}"));
             tokens.push(format!("{left}{right}"));
@@ -260,5 +259,63 @@ fn merge(symbols: &mut Vec<usize>, pair: Pair, merged: usize) {
             symbols.remove(at + 1);
         }
         at += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{Design, Tokenizer, byte_letters};
+
+    fn design(specials_first: bool, vocab_size: usize) -> Design {
+        Design {
+            specials: &["<s>", "</s>"],
+            specials_first,
+            bos: "<s>",
+            eos: "</s>",
+            pad: "</s>",
+            adds_bos: true,
+            vocab_size,
+            length_max: 16,
+            inline_template: None,
+        }
+    }
+
+    #[test]
+    fn every_byte_has_a_letter_of_its_own_by_the_convention_of_gpt_2() {
+        let letters = byte_letters();
+
+        assert_eq!(letters.iter().collect::<BTreeSet<_>>().len(), 256);
+        assert_eq!((letters[b' ' as usize], letters[b'\n' as usize], letters[0xad]), ('Ġ', 'Ċ', 'Ń'));
+        assert_eq!((letters[b'a' as usize], letters[0xc3]), ('a', 'Ã'));
+    }
+
+    #[test]
+    fn the_most_frequent_pair_is_merged_first_and_the_smaller_of_equals() {
+        let tokenizer = Tokenizer::learn(design(false, 260), &["na na na ma ma", "so"]);
+
+        // `na` occurs three times; then `ma`, ` m` and ` na` twice each, and the order of the alphabet decides.
+        assert_eq!(tokenizer.merges, ["n a", "m a"]);
+        assert_eq!(tokenizer.vocab_size(), 260);
+    }
+
+    #[test]
+    fn learning_stops_when_nothing_occurs_twice() {
+        let tokenizer = Tokenizer::learn(design(false, 1000), &["ab ab", "cd"]);
+
+        assert_eq!(tokenizer.merges, ["a b"]);
+        assert_eq!(tokenizer.vocab_size(), 259);
+    }
+
+    #[test]
+    fn special_tokens_take_the_first_or_the_last_ids() {
+        let first = Tokenizer::learn(design(true, 258), &[]);
+        let last = Tokenizer::learn(design(false, 258), &[]);
+
+        assert_eq!([first.special_id("<s>"), first.special_id("</s>")], [0, 1]);
+        assert_eq!([last.special_id("<s>"), last.special_id("</s>")], [256, 257]);
+        assert_eq!(first.tokenizer_json()["model"]["vocab"]["<s>"], 0);
+        assert!(last.tokenizer_json()["model"]["vocab"].get("<s>").is_none());
     }
 }

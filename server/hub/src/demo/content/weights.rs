@@ -10,13 +10,14 @@ use serde_json::{Map, Value, json};
 use super::json_file;
 
 /// Standard deviation of the drawn values; the `initializer_range` of the configurations.
-pub(super) const STANDARD_DEVIATION: f32 = 0.02;
+const STANDARD_DEVIATION: f32 = 0.02;
 
 /// One named tensor of 32-bit floats. (Not bfloat16, which NumPy cannot read.)
 pub(super) struct Tensor {
     name: String,
     shape: Vec<usize>,
-    values: Vec<f32>,
+    /// Little-endian, as the file holds them.
+    values: Vec<[u8; 4]>,
 }
 
 impl Tensor {
@@ -24,13 +25,13 @@ impl Tensor {
     /// to a model leaves the others as they were.
     pub(super) fn random(seed: u64, name: String, shape: &[usize]) -> Self {
         let mut draw = SplitMix64::new(seed, &name);
-        let values = (0..shape.iter().product()).map(|_| draw.normal(STANDARD_DEVIATION)).collect();
+        let values = (0..shape.iter().product()).map(|_| draw.normal(STANDARD_DEVIATION).to_le_bytes()).collect();
         Self { name, shape: shape.to_vec(), values }
     }
 
     /// A vector of ones: the scale of a normalisation layer before any training.
     pub(super) fn ones(name: String, length: usize) -> Self {
-        Self { name, shape: vec![length], values: vec![1.0; length] }
+        Self { name, shape: vec![length], values: vec![1.0_f32.to_le_bytes(); length] }
     }
 
     /// The name under which a checkpoint holds it.
@@ -42,12 +43,13 @@ impl Tensor {
     pub(super) fn nudge(&mut self, seed: u64) {
         let mut draw = SplitMix64::new(seed, &self.name);
         for value in &mut self.values {
-            *value += draw.normal(STANDARD_DEVIATION / 10.0);
+            let moved = f32::from_le_bytes(*value) + draw.normal(STANDARD_DEVIATION / 10.0);
+            *value = moved.to_le_bytes();
         }
     }
 
     fn size_bytes(&self) -> usize {
-        self.values.len() * size_of::<f32>()
+        self.values.as_flattened().len()
     }
 }
 
@@ -61,11 +63,7 @@ impl View for &Tensor {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        let mut bytes = Vec::with_capacity(self.size_bytes());
-        for value in &self.values {
-            bytes.extend_from_slice(&value.to_le_bytes());
-        }
-        Cow::Owned(bytes)
+        Cow::Borrowed(self.values.as_flattened())
     }
 
     fn data_len(&self) -> usize {
@@ -171,10 +169,10 @@ mod tests {
     #[test]
     fn values_have_the_promised_mean_and_deviation() {
         let tensor = Tensor::random(1, "w".to_owned(), &[100, 1000]);
-        let count = tensor.values.len() as f64;
+        let values: Vec<f64> = tensor.values.iter().map(|bytes| f64::from(f32::from_le_bytes(*bytes))).collect();
 
-        let mean = tensor.values.iter().map(|value| f64::from(*value)).sum::<f64>() / count;
-        let variance = tensor.values.iter().map(|value| (f64::from(*value) - mean).powi(2)).sum::<f64>() / count;
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64;
 
         assert!(mean.abs() < 0.0005, "{mean}");
         assert!((variance.sqrt() - 0.02).abs() < 0.0005, "{}", variance.sqrt());

@@ -1,0 +1,16 @@
+//! Use cases, in domain words.
+//!
+//! Every function takes the [`crate::context::Hub`] first and, where rights matter, the caller second. Nothing here
+//! knows status codes, headers or SQL. Transactions are opened here only, and none is held across network or object
+//! I/O.
+
+pub mod cache;
+pub mod content;
+pub mod events;
+pub mod identity;
+pub mod mirrors;
+pub mod publish;
+pub mod repos;
+pub mod revisions;
+pub mod sync;
+pub mod trees;

@@ -1,0 +1,135 @@
+//! Sync: making a repository here like its upstream, or saying what that would take.
+//!
+//! `plan` asks and compares, `fetch` moves bytes, `run` ties both to the publication. A sync is always a job: see
+//! `worker`.
+
+mod fetch;
+mod plan;
+mod progress;
+mod run;
+
+use acervo_core::access::Caller;
+use acervo_core::{CommitOid, Role};
+use acervo_store::db::commit;
+use acervo_store::db::jobs::{self, NewJob};
+use acervo_store::db::mirrors::{self, Mirror};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::app::events::{self, Told};
+use crate::app::identity::demand;
+use crate::context::Hub;
+use crate::error::HubError;
+
+pub use plan::{Plan, PlannedCommit, plan};
+pub use progress::{ActiveFile, Progress, ProgressView};
+pub use run::run;
+
+/// Revision that a mirror follows if none is named; hubs call their default branch so.
+pub const DEFAULT_REVISION: &str = "main";
+
+/// Kind of the jobs that sync a mirror.
+pub const JOB_KIND: &str = "sync";
+
+/// Attempts at a sync before it fails for good; each transfer has attempts of its own besides.
+const ATTEMPTS_MAX: i32 = 3;
+
+/// How syncs run.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SyncConfig {
+    /// Files of one sync on their way at the same time.
+    pub files_at_once: usize,
+}
+
+impl Default for SyncConfig {
+    fn default() -> Self {
+        SyncConfig { files_at_once: 8 }
+    }
+}
+
+/// What a sync job is about.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SyncPayload {
+    /// Database id of the mirror.
+    pub mirror_id: i64,
+}
+
+/// What came of a sync.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncOutcome {
+    /// Revisions and the commits they stand for now.
+    pub revisions: Vec<SyncedRevision>,
+    /// Files whose bytes were fetched.
+    pub files_fetched: u64,
+    /// Their bytes.
+    pub bytes_fetched: u64,
+    /// Files whose bytes were here already.
+    pub files_held: u64,
+    /// Their bytes.
+    pub bytes_held: u64,
+}
+
+/// A revision after a sync.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncedRevision {
+    /// Its name, or the commit id it was given as.
+    pub revision: String,
+    /// The commit it stands for.
+    pub commit: CommitOid,
+    /// Whether anything was published for it.
+    pub changed: bool,
+}
+
+/// Key under which at most one sync of a repository is queued or running.
+pub fn dedup_key(repo_id: i64) -> String {
+    format!("{JOB_KIND}:{repo_id}")
+}
+
+/// Queues a sync of a mirror, or finds the one under way; returns its id.
+pub async fn enqueue(hub: &Hub, caller: &Caller, mirror: &Mirror) -> Result<Uuid, HubError> {
+    demand(caller, Role::Maintainer)?;
+    let at = hub.now();
+    let payload = serde_json::to_value(SyncPayload { mirror_id: mirror.id })
+        .map_err(|error| HubError::Internal(format!("a job that cannot be written: {error}")))?;
+    let new = NewJob {
+        id: Uuid::now_v7(),
+        kind: JOB_KIND,
+        payload,
+        dedup_key: dedup_key(mirror.repo.id),
+        priority: 0,
+        run_at: at,
+        attempts_max: ATTEMPTS_MAX,
+        created_by: caller.principal_id(),
+        at,
+    };
+    let tx = hub.db().begin().await?;
+    let (job, is_new) = jobs::enqueue(&tx, new).await?;
+    if is_new {
+        mirrors::note_job(&tx, mirror.id, job).await?;
+        let told = Told {
+            kind: "sync.queued",
+            repo_id: Some(mirror.repo.id),
+            subject: mirror.repo.name.as_str(),
+            details: json!({ "job": job, "type": mirror.repo.kind }),
+        };
+        events::record(hub, &tx, caller, told).await?;
+    }
+    commit(tx).await?;
+    Ok(job)
+}
+
+/// Asks a sync to stop; returns whether it was queued or running.
+pub async fn cancel(hub: &Hub, caller: &Caller, job: Uuid) -> Result<bool, HubError> {
+    demand(caller, Role::Maintainer)?;
+    let tx = hub.db().begin().await?;
+    let cancelled = jobs::cancel(&tx, job, hub.now()).await?;
+    if cancelled {
+        let subject = job.to_string();
+        let told = Told { kind: "job.cancelled", repo_id: None, subject: &subject, details: json!({}) };
+        events::record(hub, &tx, caller, told).await?;
+    }
+    commit(tx).await?;
+    Ok(cancelled)
+}

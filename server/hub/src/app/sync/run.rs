@@ -1,0 +1,254 @@
+//! Running a sync: plan, prepare, fetch, publish.
+
+use std::sync::Arc;
+
+use acervo_core::{Caller, CommitOid, RepoPath, Timestamp, card};
+use acervo_store::db::commits::{self, Fetching, LogEntry};
+use acervo_store::db::jobs::Lease;
+use acervo_store::db::mirrors::Mirror;
+use acervo_store::db::repos::Gated;
+use acervo_store::db::{blobs, commit, mirrors, refs, trees};
+use futures::TryStreamExt;
+use serde_json::Value;
+
+use crate::app::publish::{self, MovedRef, Publication};
+use crate::app::sync::fetch::{Route, fetch_all};
+use crate::app::sync::plan::{Plan, PlannedFetch, PlannedRevision, plan};
+use crate::app::sync::progress::Progress;
+use crate::app::sync::{SyncOutcome, SyncedRevision};
+use crate::context::Hub;
+use crate::error::HubError;
+use crate::upstream::SnapshotInfo;
+
+/// Most commits of an upstream's log that one sync notes.
+const LOG_COMMITS_MAX: usize = 1000;
+
+/// Paths tied to held blobs in one transaction.
+const ATTACH_BATCH: usize = 500;
+
+/// Largest card that is read; a larger one is served but not indexed.
+const CARD_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// Makes the repository of a mirror like its upstream, under the lease of a job.
+pub async fn run(hub: &Hub, mirror: &Mirror, lease: Lease, progress: &Arc<Progress>) -> Result<SyncOutcome, HubError> {
+    let plan = plan(hub, mirror, progress).await?;
+    let totals = plan.totals();
+    progress.expect(totals.files_to_fetch, totals.bytes_to_fetch);
+    note_upstream_refs(hub, mirror, &plan).await?;
+    let mut outcome = SyncOutcome {
+        files_fetched: totals.files_to_fetch,
+        bytes_fetched: totals.bytes_to_fetch,
+        files_held: totals.files_held,
+        bytes_held: totals.bytes_held,
+        ..SyncOutcome::default()
+    };
+    for planned in &plan.commits {
+        let mut publication = Publication {
+            repo: mirror.repo.clone(),
+            oid: planned.oid,
+            fetched: None,
+            refs: Vec::new(),
+            cause: "sync",
+            lease: Some(lease),
+        };
+        let revisions: Vec<&PlannedRevision> =
+            plan.revisions.iter().filter(|revision| revision.commit == planned.oid).collect();
+        publication.refs = moved_refs(hub, mirror, &revisions).await?;
+        if let Some(fetch) = &planned.fetch {
+            publication.fetched = Some(fetch_commit(hub, mirror, planned.oid, fetch, lease, progress).await?);
+        }
+        let changed = publication.fetched.is_some() || !publication.refs.is_empty();
+        if changed {
+            progress.phase("publishing");
+            publish::snapshot(hub, &Caller::System, publication).await?;
+        }
+        outcome.revisions.extend(revisions.iter().map(|revision| SyncedRevision {
+            revision: revision.revision.clone(),
+            commit: planned.oid,
+            changed,
+        }));
+    }
+    mirrors::note_synced(hub.db().writer(), mirror.id, hub.now()).await?;
+    progress.phase("up to date");
+    Ok(outcome)
+}
+
+/// Notes where upstream has its refs, without moving ours.
+async fn note_upstream_refs(hub: &Hub, mirror: &Mirror, plan: &Plan) -> Result<(), HubError> {
+    let tx = hub.db().begin().await?;
+    for found in &plan.upstream_refs {
+        refs::note_upstream(&tx, mirror.repo.id, found.kind, &found.name, found.target, hub.now()).await?;
+    }
+    Ok(commit(tx).await?)
+}
+
+/// Refs of these revisions that do not serve their commit yet.
+async fn moved_refs(hub: &Hub, mirror: &Mirror, revisions: &[&PlannedRevision]) -> Result<Vec<MovedRef>, HubError> {
+    let mut moved = Vec::new();
+    for revision in revisions {
+        let Some(kind) = revision.ref_kind else { continue };
+        let here = refs::by_name(hub.db().reader(), mirror.repo.id, kind, &revision.ref_name).await?;
+        let serves = here.and_then(|found| found.served).map(|(_, oid)| oid);
+        if serves != Some(revision.commit) {
+            moved.push(MovedRef { kind, name: revision.ref_name.clone() });
+        }
+    }
+    Ok(moved)
+}
+
+/// Brings a commit's rows and bytes here; afterwards it only needs to be published.
+async fn fetch_commit(
+    hub: &Hub,
+    mirror: &Mirror,
+    oid: CommitOid,
+    fetch: &PlannedFetch,
+    lease: Lease,
+    progress: &Arc<Progress>,
+) -> Result<publish::Fetched, HubError> {
+    note_log(hub, mirror, oid, progress).await?;
+    let at = hub.now();
+    let tx = hub.db().begin().await?;
+    let upstream_listing_id = trees::insert_listing(&tx, mirror.repo.id, &fetch.upstream, at).await?;
+    let served_listing_id = trees::insert_listing(&tx, mirror.repo.id, &fetch.selected, at).await?;
+    let row = commits::by_oid(&tx, mirror.repo.id, oid)
+        .await?
+        .ok_or_else(|| HubError::Internal(format!("commit {oid} was noted and is gone")))?;
+    let info = Value::Object(fetch.info.info.clone());
+    commits::note_fetching(&tx, row.id, &Fetching { upstream_listing_id, upstream_info: &info }).await?;
+    commit(tx).await?;
+    for batch in fetch.held.chunks(ATTACH_BATCH) {
+        let tx = hub.db().begin().await?;
+        for (entry, blob_id) in batch {
+            trees::attach_blob(&tx, served_listing_id, &entry.path, *blob_id).await?;
+        }
+        commit(tx).await?;
+    }
+    progress.phase("fetching");
+    let route = Route {
+        client: hub.upstream_at(&mirror.endpoint)?,
+        kind: mirror.repo.kind,
+        upstream_name: mirror.upstream_name.clone(),
+        repo_id: mirror.repo.id,
+        repo_name: mirror.repo.name.to_string(),
+        commit: oid,
+        listing_id: served_listing_id,
+        job_id: lease.job_id,
+    };
+    fetch_all(hub, &route, &fetch.missing, progress).await?;
+    keep_card(hub, mirror, row.id, served_listing_id, &fetch.info).await?;
+    Ok(publish::Fetched {
+        commit_id: row.id,
+        served_listing_id,
+        selection: mirror.selection.clone(),
+        gated: gated(&fetch.info),
+        private_upstream: fetch.info.private,
+        upstream_created_at: created_at(&fetch.info),
+    })
+}
+
+/// Notes the commit and its log as far as it is new; a commit that is in no log is noted alone.
+async fn note_log(hub: &Hub, mirror: &Mirror, oid: CommitOid, progress: &Progress) -> Result<(), HubError> {
+    let known = commits::by_oid(hub.db().reader(), mirror.repo.id, oid).await?;
+    if known.is_some_and(|commit| !commit.title.is_empty()) {
+        return Ok(());
+    }
+    progress.phase("reading the log");
+    let client = hub.upstream_at(&mirror.endpoint)?;
+    let head =
+        refs::by_name(hub.db().reader(), mirror.repo.id, acervo_core::RefKind::Branch, &mirror.repo.default_branch)
+            .await?
+            .and_then(|found| found.served)
+            .map(|(_, oid)| oid);
+    let found = client
+        .commits(mirror.repo.kind, &mirror.upstream_name, oid, LOG_COMMITS_MAX, |seen| Some(seen) == head)
+        .await?;
+    let mut log: Vec<LogEntry> = Vec::with_capacity(found.len());
+    for (index, seen) in found.iter().enumerate() {
+        log.push(LogEntry {
+            oid: seen.oid,
+            title: seen.title.clone(),
+            message: seen.message.clone(),
+            authors: seen.authors.clone(),
+            committed_at: seen.date,
+            predecessor: found.get(index + 1).map(|older| older.oid),
+        });
+    }
+    if log.first().map(|entry| entry.oid) != Some(oid) {
+        let alone = LogEntry {
+            oid,
+            title: String::new(),
+            message: String::new(),
+            authors: Vec::new(),
+            committed_at: None,
+            predecessor: None,
+        };
+        log.insert(0, alone);
+    }
+    let tx = hub.db().begin().await?;
+    commits::insert_log(&tx, mirror.repo.id, &log, hub.now()).await?;
+    Ok(commit(tx).await?)
+}
+
+/// Reads the card, if it is held, and keeps it with the tags it is listed under.
+async fn keep_card(
+    hub: &Hub,
+    mirror: &Mirror,
+    commit_id: i64,
+    listing_id: i64,
+    info: &SnapshotInfo,
+) -> Result<(), HubError> {
+    let path: RepoPath = "README.md".parse()?;
+    let found = trees::entry_at(hub.db().reader(), listing_id, &path).await?;
+    let readme = match found.and_then(|found| Some((found.blob?, found.entry.size))) {
+        Some((sha256, size)) if size <= CARD_BYTES_MAX => {
+            let chunks = hub.blobs().reader(sha256)?.stream(0, size);
+            let text = chunks
+                .try_fold(Vec::new(), |mut text, chunk| async move {
+                    text.extend_from_slice(&chunk);
+                    Ok(text)
+                })
+                .await
+                .map_err(|error| HubError::Internal(format!("reading the card {sha256}: {error}")))?;
+            Some((sha256, card::parse(&text)))
+        }
+        _ => None,
+    };
+    let mut tags = upstream_tags(info);
+    if let Some(data) = readme.as_ref().and_then(|(_, card)| card.data.as_ref()) {
+        for tag in card::tags(mirror.repo.kind, data) {
+            if !tags.contains(&tag) {
+                tags.push(tag);
+            }
+        }
+    }
+    let tx = hub.db().begin().await?;
+    let row = match &readme {
+        Some((sha256, card)) => blobs::ids_by_sha256(&tx, &[*sha256]).await?.get(sha256).map(|id| (*id, card)),
+        None => None,
+    };
+    commits::set_card(&tx, commit_id, row, &tags, hub.now()).await?;
+    Ok(commit(tx).await?)
+}
+
+/// Tags that upstream lists the repository under.
+fn upstream_tags(info: &SnapshotInfo) -> Vec<String> {
+    let mut tags: Vec<String> = Vec::new();
+    for tag in info.info.get("tags").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        if !tags.iter().any(|known| known == tag) {
+            tags.push(tag.to_owned());
+        }
+    }
+    tags
+}
+
+fn gated(info: &SnapshotInfo) -> Gated {
+    match info.info.get("gated") {
+        Some(Value::String(text)) if text == "manual" => Gated::Manual,
+        Some(Value::String(_) | Value::Bool(true)) => Gated::Auto,
+        _ => Gated::None,
+    }
+}
+
+fn created_at(info: &SnapshotInfo) -> Option<Timestamp> {
+    info.info.get("createdAt").and_then(Value::as_str).and_then(Timestamp::parse)
+}

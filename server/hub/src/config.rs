@@ -1,0 +1,226 @@
+//! Configuration: one TOML file, overridden by `ACERVO__SECTION__KEY`, overridden by flags.
+//!
+//! Each component defines its section beside its code. An unknown key is refused with the nearest known one.
+
+use std::path::{Path, PathBuf};
+
+use acervo_store::blob::{StagingConfig, StorageConfig};
+use acervo_store::db::DatabaseConfig;
+use figment::error::Kind;
+use figment::providers::{Env, Format, Serialized, Toml};
+use figment::{Figment, Source};
+use serde::Deserialize;
+
+use crate::app::sync::SyncConfig;
+use crate::error::HubError;
+use crate::http::ServerConfig;
+use crate::upstream;
+use crate::worker::WorkerConfig;
+
+/// Prefix of environment variables; double, since orchestrators inject `ACERVO_PORT` and the like by themselves.
+const ENV_PREFIX: &str = "ACERVO__";
+
+/// File read if none is named and it is there.
+pub const DEFAULT_FILE: &str = "acervo.toml";
+
+/// How logs are written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// What is logged: a level, or directives as in `info,acervo::http=debug`.
+    pub filter: String,
+    /// `text` for people, `json` for machines.
+    pub format: LogFormat,
+}
+
+/// Form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        LogConfig { filter: "info,sqlx=warn,actix_server=warn".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The web server.
+    pub server: ServerConfig,
+    /// The database.
+    pub database: DatabaseConfig,
+    /// The blobs.
+    pub storage: StorageConfig,
+    /// Transfers under way.
+    pub staging: StagingConfig,
+    /// The hub to mirror from.
+    pub upstream: upstream::Config,
+    /// How syncs run.
+    pub sync: SyncConfig,
+    /// Jobs beside the server.
+    pub worker: WorkerConfig,
+    /// Logs.
+    pub log: LogConfig,
+}
+
+/// A key with its effective value and where that came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// As in `server.bind`.
+    pub key: String,
+    /// The value; secrets are not shown.
+    pub value: String,
+    /// `default`, or the file, variable or flag.
+    pub source: String,
+}
+
+/// A configuration and where it came from.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The values.
+    pub config: Config,
+    figment: Figment,
+}
+
+impl Loaded {
+    /// Every key that was set somewhere, with its source; what is not listed has its default.
+    pub fn explain(&self) -> Vec<Explained> {
+        let mut rows = Vec::new();
+        if let Ok(value) = self.figment.extract::<figment::value::Dict>() {
+            flatten("", &value, &mut rows, &self.figment);
+        }
+        rows.sort_by(|a, b| a.key.cmp(&b.key));
+        rows
+    }
+}
+
+/// Reads `file` (or `acervo.toml`, if it is there), the environment, and the flags in `flags` as `(key, value)`.
+pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<Loaded, HubError> {
+    let mut figment = Figment::new();
+    let named = file.map(Path::to_owned);
+    let path = named.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
+    if named.is_some() && !path.is_file() {
+        return Err(HubError::Config(format!("the configuration file `{}` is not there", path.display())));
+    }
+    if path.is_file() {
+        figment = figment.merge(Toml::file_exact(&path));
+    }
+    // Split by hand: a figment key is lower case and dotted.
+    figment = figment.merge(Env::prefixed(ENV_PREFIX).split("__"));
+    for (key, value) in flags {
+        figment = figment.merge(Serialized::global(key, value.clone()));
+    }
+    let config: Config = figment.extract().map_err(|error| explain(&error))?;
+    Ok(Loaded { config, figment })
+}
+
+/// Says which key is wrong, where it stands, and what was probably meant.
+fn explain(error: &figment::Error) -> HubError {
+    let mut path = error.path.join(".");
+    let place = error.metadata.as_ref().map(source_name).unwrap_or_default();
+    let place = if place.is_empty() { place } else { format!(" in {place}") };
+    let text = match &error.kind {
+        Kind::UnknownField(field, known) => {
+            let key = if path.is_empty() { field.clone() } else { format!("{path}.{field}") };
+            let nearest = known
+                .iter()
+                .map(|name| (strsim::damerau_levenshtein(name, field), name))
+                .min()
+                .filter(|(distance, name)| *distance <= name.len().max(3) / 2);
+            path = key;
+            match nearest {
+                Some((_, name)) => format!("unknown key `{path}`{place}; did you mean `{name}`?"),
+                None => format!("unknown key `{path}`{place}; known are {}", known.join(", ")),
+            }
+        }
+        kind => format!("`{path}`{place} cannot be used: {kind}"),
+    };
+    HubError::Config(text)
+}
+
+/// File, variable or flag that a value came from.
+fn source_name(metadata: &figment::Metadata) -> String {
+    match &metadata.source {
+        Some(Source::File(path)) => format!("`{}`", path.display()),
+        _ if metadata.name.contains("environment") => "the environment".to_owned(),
+        _ => "the command line".to_owned(),
+    }
+}
+
+/// Lists every leaf of a dictionary with its dotted key.
+fn flatten(prefix: &str, dict: &figment::value::Dict, rows: &mut Vec<Explained>, figment: &Figment) {
+    for (name, value) in dict {
+        let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        if let figment::value::Value::Dict(_, inner) = value {
+            flatten(&key, inner, rows, figment);
+            continue;
+        }
+        let source = figment.find_metadata(&key).map(source_name).unwrap_or_default();
+        rows.push(Explained { value: shown(&key, value), key, source });
+    }
+}
+
+/// A value as it may be shown.
+fn shown(key: &str, value: &figment::value::Value) -> String {
+    let is_secret =
+        key.ends_with("token") || key.ends_with("password") || key.ends_with("secret") || key.ends_with("proxy");
+    if is_secret {
+        return "[hidden]".to_owned();
+    }
+    let text = match value {
+        figment::value::Value::String(_, text) => text.clone(),
+        other => serde_json::to_string(other).unwrap_or_default(),
+    };
+    if key == "database.url" {
+        return DatabaseConfig { url: text, ..DatabaseConfig::default() }.place();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::load;
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+        let file = file("[server]\nbindd = \"127.0.0.1:1\"\n");
+        let error = load(Some(file.path()), &[]).unwrap_err().to_string();
+        assert!(error.contains("unknown key `server.bindd`") && error.contains("did you mean `bind`?"), "{error}");
+        assert!(error.contains(&file.path().display().to_string()), "{error}");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_names_its_key() {
+        let file = file("[upstream]\nconcurrency = \"many\"\n");
+        let error = load(Some(file.path()), &[]).unwrap_err().to_string();
+        assert!(error.contains("`upstream.concurrency`"), "{error}");
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_every_value_tells_its_source() {
+        let file = file("[server]\nbind = \"127.0.0.1:1\"\n[upstream]\ntoken = \"hf_secret\"\n");
+        let flags = [("server.bind".to_owned(), "127.0.0.1:2".to_owned())];
+        let loaded = load(Some(file.path()), &flags).unwrap();
+        assert_eq!(loaded.config.server.bind, "127.0.0.1:2");
+        let rows = loaded.explain();
+        let bind = rows.iter().find(|row| row.key == "server.bind").unwrap();
+        assert_eq!((bind.value.as_str(), bind.source.as_str()), ("127.0.0.1:2", "the command line"));
+        assert!(rows.iter().all(|row| !row.value.contains("hf_secret")), "{rows:?}");
+    }
+}

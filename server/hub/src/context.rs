@@ -1,0 +1,127 @@
+//! The `Hub`: everything a use case needs, built once and passed along. There are no globals.
+
+use std::sync::Arc;
+
+use acervo_core::{Caller, Timestamp};
+use acervo_store::blob::BlobStore;
+use acervo_store::db::Database;
+
+use crate::app::cache::Caches;
+use crate::config::Config;
+use crate::error::HubError;
+use crate::metrics::Metrics;
+use crate::upstream;
+
+/// Where the time comes from: the only place that asks the system for it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Clock;
+
+impl Clock {
+    /// Now, in UTC.
+    pub fn now(&self) -> Timestamp {
+        chrono::Utc::now().into()
+    }
+}
+
+/// One installation, as a process sees it; clones share everything.
+#[derive(Clone, Debug)]
+pub struct Hub {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    db: Database,
+    blobs: BlobStore,
+    upstream: upstream::Client,
+    caches: Caches,
+    metrics: Metrics,
+    clock: Clock,
+}
+
+impl Hub {
+    /// Opens the database (bringing its schema up to date) and the storage.
+    pub async fn open(config: Config) -> Result<Hub, HubError> {
+        let db = Database::open(&config.database).await?;
+        acervo_migrations::up(db.writer()).await.map_err(|source| HubError::Migration(source.to_string()))?;
+        let blobs = BlobStore::open(&config.storage, &config.staging).await?;
+        let upstream = upstream::Client::new(&config.upstream)?;
+        let (caches, metrics) = (Caches::new(), Metrics::new());
+        Ok(Hub { inner: Arc::new(Inner { config, db, blobs, upstream, caches, metrics, clock: Clock }) })
+    }
+
+    /// The effective configuration.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// The database.
+    pub fn db(&self) -> &Database {
+        &self.inner.db
+    }
+
+    /// The blobs.
+    pub fn blobs(&self) -> &BlobStore {
+        &self.inner.blobs
+    }
+
+    /// The configured upstream.
+    pub fn upstream(&self) -> &upstream::Client {
+        &self.inner.upstream
+    }
+
+    /// A client of the hub at `endpoint`; the configured token goes to the configured endpoint only.
+    pub fn upstream_at(&self, endpoint: &str) -> Result<upstream::Client, HubError> {
+        if endpoint == self.inner.upstream.endpoint() {
+            return Ok(self.inner.upstream.clone());
+        }
+        let config = upstream::Config {
+            endpoint: endpoint.to_owned(),
+            token: None,
+            token_file: None,
+            ..self.inner.config.upstream.clone()
+        };
+        Ok(upstream::Client::new(&config)?)
+    }
+
+    /// What is remembered between requests.
+    pub fn caches(&self) -> &Caches {
+        &self.inner.caches
+    }
+
+    /// Counters.
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
+    }
+
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// Address under which clients reach this hub where no request tells a better one, without a trailing slash.
+    pub fn public_url(&self) -> String {
+        let server = &self.inner.config.server;
+        match server.public_url.trim_end_matches('/') {
+            "" => format!("http://{}", server.bind),
+            url => url.to_owned(),
+        }
+    }
+
+    /// Fresh random bytes.
+    pub fn random<const N: usize>(&self) -> Result<[u8; N], HubError> {
+        let mut bytes = [0; N];
+        getrandom::fill(&mut bytes).map_err(|error| HubError::Internal(format!("no random numbers: {error}")))?;
+        Ok(bytes)
+    }
+}
+
+/// A short text that tells who a caller is, for logs and events.
+pub fn caller_name(caller: &Caller) -> &str {
+    match caller {
+        Caller::Anonymous => "anonymous",
+        Caller::Known(identity) => &identity.name,
+        Caller::System => "system",
+    }
+}

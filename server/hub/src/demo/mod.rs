@@ -1,0 +1,3 @@
+//! `acervo demo`: the main job with no internet and no configuration.
+
+pub mod content;

@@ -1,0 +1,76 @@
+//! Counters of one hub, in a registry of its own: two hubs in one process do not mix.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+/// Labels of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabels {
+    /// Method.
+    pub method: String,
+    /// Route pattern, never the path itself.
+    pub route: String,
+    /// Status.
+    pub status: u16,
+}
+
+/// The counters.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Requests, by route and status.
+    pub requests: Family<RequestLabels, Counter>,
+    /// Seconds until the head of an answer was ready.
+    pub request_seconds: Histogram,
+    /// Bytes of entries handed out.
+    pub served_bytes: Counter,
+    /// Bytes taken from upstreams.
+    pub fetched_bytes: Counter,
+    /// Contents that were not what was declared.
+    pub mismatches: Counter,
+    /// Commits published.
+    pub published: Counter,
+}
+
+impl Metrics {
+    /// A registry with every counter at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("acervo");
+        let requests = Family::<RequestLabels, Counter>::default();
+        let request_seconds = Histogram::new(exponential_buckets(0.0005, 4.0, 9));
+        let (served_bytes, fetched_bytes) =
+            (Counter::<u64, AtomicU64>::default(), Counter::<u64, AtomicU64>::default());
+        let (mismatches, published) = (Counter::<u64, AtomicU64>::default(), Counter::<u64, AtomicU64>::default());
+        registry.register("http_requests", "Requests by route and status", requests.clone());
+        registry.register_with_unit(
+            "http_request_head",
+            "Time until the head of an answer was ready",
+            Unit::Seconds,
+            request_seconds.clone(),
+        );
+        registry.register_with_unit("served", "Bytes of entries handed out", Unit::Bytes, served_bytes.clone());
+        registry.register_with_unit("fetched", "Bytes taken from upstreams", Unit::Bytes, fetched_bytes.clone());
+        registry.register("mismatches", "Contents that were not what was declared", mismatches.clone());
+        registry.register("commits_published", "Commits published", published.clone());
+        Metrics { registry, requests, request_seconds, served_bytes, fetched_bytes, mismatches, published }
+    }
+
+    /// All counters in the OpenMetrics text format.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing to a `String` cannot fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Metrics::new()
+    }
+}

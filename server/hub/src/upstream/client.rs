@@ -1,0 +1,229 @@
+//! The client: what it is made of, and how it is made from its configuration.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hf_hub::HFClient;
+use reqwest::header::HeaderValue;
+use reqwest::redirect::Policy;
+use reqwest::{Proxy, RequestBuilder};
+use url::Url;
+
+use super::address::{Guard, GuardedResolver};
+use super::config::{Config, Secret};
+use super::error::UpstreamError;
+use super::limits::{Backoff, Pace, REDIRECTS_MAX};
+
+/// Given to `hf-hub` when no token is configured.
+///
+/// Without a token `hf-hub` would take one from `HF_TOKEN`, `HF_TOKEN_PATH` or a stored login, and an empty one would
+/// be sent as a malformed header. A text that no header may hold is neither replaced nor sent, and needs no change to
+/// the environment of the process.
+pub(super) const NO_TOKEN: &str = "\n";
+
+/// An upstream hub; clones share connections and limits.
+#[derive(Clone)]
+pub struct Client {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    /// Without a trailing slash.
+    endpoint_text: String,
+    pub(super) endpoint: Url,
+    pub(super) token: Option<Secret>,
+    /// For the endpoint: follows redirects on its own origin only, and hands back the others.
+    pub(super) hub: reqwest::Client,
+    /// For where files are: never sends credentials, follows nothing, connects only where `guard` allows.
+    pub(super) storage: reqwest::Client,
+    pub(super) guard: Arc<Guard>,
+    pub(super) discovery: HFClient,
+    pub(super) attempts_max: u32,
+    pub(super) backoff: Backoff,
+    /// Metadata requests; apart from transfers, which may hold their places for hours.
+    pub(super) answers: Pace,
+    pub(super) transfers: Pace,
+}
+
+impl Client {
+    /// Checks the configuration and reads the token file; connects to nothing yet.
+    pub fn new(config: &Config) -> Result<Self, UpstreamError> {
+        check_limits(config)?;
+        let endpoint = parse_endpoint(&config.endpoint)?;
+        let endpoint_text = endpoint.as_str().trim_end_matches('/').to_owned();
+        let token = token(config)?;
+        if token.is_some() && endpoint.scheme() == "http" {
+            tracing::warn!(upstream.endpoint = endpoint_text, "the upstream token is sent without encryption");
+        }
+        let proxy = proxy(config)?;
+        let guard = Arc::new(Guard::new(&endpoint, &config.allowed_private_hosts, proxy.as_ref()));
+        let user_agent = user_agent(config)?;
+
+        let builder = || {
+            let builder = reqwest::Client::builder()
+                .user_agent(user_agent.clone())
+                .connect_timeout(Duration::from_secs(config.connect_timeout_seconds))
+                .read_timeout(Duration::from_secs(config.read_timeout_seconds))
+                .referer(false)
+                .no_gzip()
+                .no_brotli()
+                .no_zstd()
+                .no_deflate()
+                .no_proxy();
+            match &proxy {
+                Some(url) => Ok::<_, reqwest::Error>(builder.proxy(Proxy::all(url.clone())?)),
+                None => Ok(builder),
+            }
+        };
+        let unusable = |error: reqwest::Error| {
+            UpstreamError::Config(format!("no HTTP client can be made: {}", error.without_url()))
+        };
+        let hub = builder().and_then(|builder| builder.redirect(own_origin(&endpoint)).build()).map_err(unusable)?;
+        let storage = builder()
+            .and_then(|builder| {
+                builder.redirect(Policy::none()).dns_resolver(GuardedResolver(Arc::clone(&guard))).build()
+            })
+            .map_err(unusable)?;
+        let discovery = HFClient::builder()
+            .endpoint(&endpoint_text)
+            .token(token.as_ref().map_or(NO_TOKEN, Secret::expose))
+            .client(hub.clone())
+            .user_agent(user_agent.to_str().unwrap_or_default())
+            .cache_enabled(false)
+            .cache_dir(PathBuf::new())
+            // Waits are ours, since `hf-hub` does not obey `Retry-After`.
+            .retry_max_attempts(0)
+            .build()
+            .map_err(|error| UpstreamError::Config(format!("no hub client can be made: {error}")))?;
+
+        let inner = Inner {
+            endpoint_text,
+            endpoint,
+            token,
+            hub,
+            storage,
+            guard,
+            discovery,
+            attempts_max: config.attempts_max,
+            backoff: Backoff::new(Duration::from_millis(config.retry_base_milliseconds)),
+            answers: Pace::new(config.concurrency),
+            transfers: Pace::new(config.concurrency),
+        };
+        Ok(Client { inner: Arc::new(inner) })
+    }
+
+    /// Base URL of the hub, without a trailing slash.
+    pub fn endpoint(&self) -> &str {
+        &self.inner.endpoint_text
+    }
+
+    /// A request to the endpoint, with the token.
+    pub(super) fn ask_hub(&self, url: Url) -> RequestBuilder {
+        let request = self.inner.hub.get(url);
+        match &self.inner.token {
+            Some(token) => request.bearer_auth(token.expose()),
+            None => request,
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("endpoint", &self.inner.endpoint_text).finish_non_exhaustive()
+    }
+}
+
+fn refuse<T>(text: impl Into<String>) -> Result<T, UpstreamError> {
+    Err(UpstreamError::Config(text.into()))
+}
+
+fn check_limits(config: &Config) -> Result<(), UpstreamError> {
+    let limits = [
+        ("connect_timeout_seconds", config.connect_timeout_seconds),
+        ("read_timeout_seconds", config.read_timeout_seconds),
+        ("attempts_max", config.attempts_max.into()),
+        ("concurrency", config.concurrency as u64),
+    ];
+    for (name, value) in limits {
+        if value == 0 {
+            return refuse(format!("`upstream.{name}` is 0; it must be at least 1"));
+        }
+    }
+    Ok(())
+}
+
+fn parse_endpoint(text: &str) -> Result<Url, UpstreamError> {
+    let usable = |url: &Url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    };
+    match Url::parse(text.trim()) {
+        Ok(url) if usable(&url) => Ok(url),
+        // The text may hold credentials, so it is not repeated.
+        _ => refuse(
+            "`upstream.endpoint` is not the base URL of a hub; write `https://host` or `http://host:port/prefix`, \
+             without credentials, query or fragment",
+        ),
+    }
+}
+
+fn token(config: &Config) -> Result<Option<Secret>, UpstreamError> {
+    let token = match (&config.token, &config.token_file) {
+        (Some(_), Some(_)) => return refuse("`upstream.token` and `upstream.token_file` are both set; remove one"),
+        (None, None) => return Ok(None),
+        (Some(token), None) => token.expose().trim().to_owned(),
+        (None, Some(path)) => match std::fs::read_to_string(path) {
+            Ok(text) => text.trim().to_owned(),
+            Err(error) => {
+                return refuse(format!(
+                    "the file `{}` of `upstream.token_file` cannot be read: {error}; check its path and permissions",
+                    path.display()
+                ));
+            }
+        },
+    };
+    if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
+        return refuse("the upstream token is empty or holds spaces or control characters; write the bare token");
+    }
+    Ok(Some(Secret::new(token)))
+}
+
+fn proxy(config: &Config) -> Result<Option<Url>, UpstreamError> {
+    let Some(text) = &config.proxy else { return Ok(None) };
+    match Url::parse(text.expose().trim()) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Some(url)),
+        _ => refuse("`upstream.proxy` is not an `http://` or `https://` URL; write `http://host:port`"),
+    }
+}
+
+fn user_agent(config: &Config) -> Result<HeaderValue, UpstreamError> {
+    let own = concat!("acervo/", env!("CARGO_PKG_VERSION"));
+    let text = match &config.user_agent_extra {
+        Some(extra) => format!("{own}; {}", extra.trim()),
+        None => own.to_owned(),
+    };
+    match HeaderValue::from_str(&text) {
+        Ok(value) if text.is_ascii() => Ok(value),
+        _ => refuse("`upstream.user_agent_extra` holds characters that no header may hold; write plain ASCII"),
+    }
+}
+
+/// Follows a few redirects on the endpoint's own origin (a renamed repository); any other ends the request there.
+fn own_origin(endpoint: &Url) -> Policy {
+    let origin = endpoint.origin();
+    Policy::custom(move |attempt| {
+        if attempt.previous().len() > REDIRECTS_MAX {
+            attempt.error("too many redirects")
+        } else if attempt.url().origin() == origin {
+            attempt.follow()
+        } else {
+            attempt.stop()
+        }
+    })
+}

@@ -1,0 +1,36 @@
+//! The hub that repositories are mirrored from: what it says of them, and their bytes.
+//!
+//! Owns every request to an upstream: one concrete [`Client`] that pins revisions to commits, reads listings, and
+//! moves the bytes of single entries. It deliberately keeps nothing, decides nothing about what to mirror, and does
+//! not verify contents: bytes are hashed where they are staged. The upstream may be the public hub, another Acervo,
+//! or any hub-compatible server; everything it says is checked for form before it is passed on.
+//!
+//! `hf-hub` asks for refs. The rest uses `reqwest` beside it, since `hf-hub` 1.0.0 hands out neither the SHA-256 of
+//! LFS files nor response headers, does not resume, ignores `Retry-After`, and follows a `Link` to another page
+//! wherever it leads, with the token, or drops it silently if it is relative.
+//!
+//! Credentials come from [`Config`] alone. `HF_TOKEN`, `HF_ENDPOINT`, stored logins and proxy variables of the
+//! environment have no effect here, without the environment being changed.
+
+mod address;
+mod answer;
+mod client;
+mod config;
+mod crosscheck;
+mod discovery;
+mod error;
+mod limits;
+mod link;
+mod listing;
+mod locator;
+mod request;
+#[cfg(test)]
+mod tests;
+mod transfer;
+
+pub use address::is_forbidden_target;
+pub use client::Client;
+pub use config::{Config, Secret};
+pub use crosscheck::cross_check;
+pub use discovery::{SiblingFile, SnapshotInfo, UpstreamCommit, UpstreamRef};
+pub use error::UpstreamError;

@@ -1,0 +1,23 @@
+//! Jobs that sync a mirror.
+
+use std::sync::Arc;
+
+use acervo_store::db::jobs::{Job, Lease};
+use acervo_store::db::mirrors;
+use serde_json::Value;
+
+use crate::app::sync::{self, Progress, SyncOutcome, SyncPayload};
+use crate::context::Hub;
+use crate::error::HubError;
+
+/// Syncs the mirror; one that was removed meanwhile needs nothing.
+pub(super) async fn perform(hub: &Hub, job: &Job, lease: Lease, progress: &Arc<Progress>) -> Result<Value, HubError> {
+    let payload: SyncPayload = serde_json::from_value(job.payload.clone())
+        .map_err(|error| HubError::Internal(format!("the payload of job {} cannot be read: {error}", job.id)))?;
+    let outcome = match mirrors::by_id(hub.db().reader(), payload.mirror_id).await? {
+        Some(mirror) => sync::run(hub, &mirror, lease, progress).await?,
+        None => SyncOutcome::default(),
+    };
+    serde_json::to_value(outcome)
+        .map_err(|error| HubError::Internal(format!("an outcome that cannot be written: {error}")))
+}

@@ -1,0 +1,201 @@
+//! Working jobs off: claim, lease, heartbeat, end.
+//!
+//! A worker runs inside `serve`, or for one job inside a command when no worker is alive. What a job does stands in
+//! [`jobs`]; how it is remembered in the store.
+
+pub mod jobs;
+mod lease;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use acervo_store::db::jobs::{self as queue, Ending, Job, Lease};
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::app::events;
+use crate::app::sync::Progress;
+use crate::context::Hub;
+use crate::error::HubError;
+
+/// How jobs are worked off.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkerConfig {
+    /// Jobs at the same time in this process; 0 leaves them to other processes.
+    pub jobs_at_once: usize,
+    /// Seconds for which a job belongs to its worker without a sign of life.
+    pub lease_seconds: u64,
+    /// Seconds between two looks at the queue.
+    pub poll_seconds: u64,
+    /// Seconds after which a partial file that nobody works on is removed from staging.
+    pub stale_staging_seconds: u64,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        WorkerConfig { jobs_at_once: 2, lease_seconds: 30, poll_seconds: 1, stale_staging_seconds: 7 * 24 * 3600 }
+    }
+}
+
+/// Seconds between two signs of life of a worker.
+const WORKER_HEARTBEAT_SECONDS: u64 = 5;
+
+/// Seconds without a sign of life after which a worker counts as dead.
+pub const WORKER_DEAD_SECONDS: i64 = 20;
+
+/// Seconds between two sweeps of staging.
+const SWEEP_SECONDS: u64 = 3600;
+
+/// First wait before a job is tried again; doubled with each attempt.
+const RETRY_SECONDS: i64 = 15;
+
+/// Whether some process works jobs off.
+pub async fn is_alive(hub: &Hub) -> Result<bool, HubError> {
+    let since = hub.now().plus_seconds(-WORKER_DEAD_SECONDS);
+    Ok(queue::workers_since(hub.db().reader(), since).await? > 0)
+}
+
+/// Works jobs off until `shutdown`, and does the housekeeping that comes with being a long-lived process.
+pub async fn run(hub: Hub, shutdown: CancellationToken) {
+    let id = Uuid::now_v7();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(announce(hub.clone(), id, shutdown.clone()));
+    tasks.spawn(housekeeping(hub.clone(), shutdown.clone()));
+    for _ in 0..hub.config().worker.jobs_at_once {
+        tasks.spawn(work(hub.clone(), id, shutdown.clone()));
+    }
+    while tasks.join_next().await.is_some() {}
+    if let Err(error) = queue::worker_gone(hub.db().writer(), id).await {
+        tracing::warn!(error = %error, worker.id = %id, "a worker could not be taken off the list");
+    }
+}
+
+/// Says every few seconds that this worker is alive.
+async fn announce(hub: Hub, id: Uuid, shutdown: CancellationToken) {
+    if hub.config().worker.jobs_at_once == 0 {
+        return;
+    }
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    every(Duration::from_secs(WORKER_HEARTBEAT_SECONDS), &shutdown, || async {
+        let now = hub.now();
+        queue::worker_alive(hub.db().writer(), id, host.trim(), std::process::id(), now).await?;
+        queue::forget_workers(hub.db().writer(), now.plus_seconds(-10 * WORKER_DEAD_SECONDS)).await?;
+        Ok(())
+    })
+    .await;
+}
+
+/// Numbers events, and sweeps what nobody needs any more.
+async fn housekeeping(hub: Hub, shutdown: CancellationToken) {
+    let number = every(Duration::from_secs(1), &shutdown, || async {
+        events::number_waiting(&hub).await?;
+        Ok(())
+    });
+    let sweep = every(Duration::from_secs(SWEEP_SECONDS), &shutdown, || async {
+        let swept = hub.blobs().sweep_staging(hub.config().worker.stale_staging_seconds).await?;
+        if swept.files > 0 {
+            tracing::info!(files = swept.files, size_bytes = swept.bytes, "removed stale partial files from staging");
+        }
+        Ok(())
+    });
+    tokio::join!(number, sweep);
+}
+
+/// Does something at once and then again and again; a failure is logged and does not end it.
+pub async fn every<F: Future<Output = Result<(), HubError>>>(
+    period: Duration,
+    shutdown: &CancellationToken,
+    mut work: impl FnMut() -> F,
+) {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = ticks.tick() => {
+                if let Err(error) = work().await {
+                    tracing::warn!(error = %error, "a background task failed and will be tried again");
+                }
+            }
+        }
+    }
+}
+
+/// Claims and works jobs one after the other.
+async fn work(hub: Hub, worker: Uuid, shutdown: CancellationToken) {
+    let pause = Duration::from_secs(hub.config().worker.poll_seconds.max(1));
+    while !shutdown.is_cancelled() {
+        let progress = Arc::new(Progress::default());
+        match run_once(&hub, worker, None, &progress, &shutdown).await {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => tracing::warn!(error = %error, worker.id = %worker, "working off a job failed"),
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Claims one job that is due (or just the one named) and works it to an end; returns whether there was one.
+///
+/// On `shutdown` the job goes back to the queue; the next worker goes on where this one stopped.
+pub async fn run_once(
+    hub: &Hub,
+    worker: Uuid,
+    only: Option<Uuid>,
+    progress: &Arc<Progress>,
+    shutdown: &CancellationToken,
+) -> Result<bool, HubError> {
+    let now = hub.now();
+    let until = lease::until(hub, now);
+    let Some(job) = queue::claim(hub.db().writer(), worker, only, until, now).await? else {
+        return Ok(false);
+    };
+    let lease = Lease { job_id: job.id, fence: job.fence };
+    let result = tokio::select! {
+        result = jobs::perform(hub, &job, lease, progress) => result,
+        lost = lease::keep(hub, lease, progress) => Err(lost),
+        () = shutdown.cancelled() => Err(HubError::JobEnded(SHUT_DOWN)),
+    };
+    let ending = ending(hub, &job, result);
+    let view = serde_json::to_value(progress.view()).ok();
+    if let Some(ending) = ending {
+        queue::finish(hub.db().writer(), lease, ending, view, hub.now()).await?;
+    }
+    Ok(true)
+}
+
+const SHUT_DOWN: &str = "interrupted because this process ends";
+
+/// What to write of an attempt; `None` if it is not ours to write.
+fn ending(hub: &Hub, job: &Job, result: Result<serde_json::Value, HubError>) -> Option<Ending> {
+    let error = match result {
+        Ok(outcome) => {
+            tracing::info!(job.id = %job.id, job.kind = job.kind, "a job is done");
+            return Some(Ending::Succeeded(outcome));
+        }
+        Err(error) => error,
+    };
+    match &error {
+        HubError::JobEnded(SHUT_DOWN) => {
+            return Some(Ending::Retry { error: error.to_string(), run_at: hub.now() });
+        }
+        HubError::JobEnded(lease::CANCELLED) => return Some(Ending::Cancelled),
+        HubError::JobEnded(_) => {
+            tracing::warn!(job.id = %job.id, "a job was taken over by another worker");
+            return None;
+        }
+        _ => {}
+    }
+    if error.is_transient() && job.attempts < job.attempts_max {
+        let wait = RETRY_SECONDS << job.attempts.clamp(1, 6);
+        tracing::warn!(job.id = %job.id, job.attempts, error = %error, "a job failed and will be tried again in {wait} s");
+        return Some(Ending::Retry { error: error.to_string(), run_at: hub.now().plus_seconds(wait) });
+    }
+    tracing::error!(job.id = %job.id, job.attempts, error = ?error, "a job failed: {error}");
+    Some(Ending::Failed { error: error.to_string(), outcome: None })
+}

@@ -1,0 +1,86 @@
+//! Table `job`: work to be done in the background.
+
+use sea_orm::prelude::Json;
+use sea_orm::{
+    ActiveModelBehavior, DeriveActiveEnum, DeriveEntityModel, DerivePrimaryKey, DeriveRelation, EntityTrait, EnumIter,
+    PrimaryKeyTrait,
+};
+use uuid::Uuid;
+
+use crate::db::entity::value::Ts;
+
+/// One piece of work: waiting, leased to a worker, or done.
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "job")]
+pub struct Model {
+    /// UUID v7, so that ids sort by creation.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// Which sort of job this is; decides how the payload is read.
+    pub kind: String,
+    /// What to do.
+    pub payload: Json,
+    /// Where it stands.
+    pub state: State,
+    /// Of the jobs that wait or run, one may hold this key.
+    pub dedup_key: Option<String>,
+    /// Higher is taken first.
+    pub priority: i32,
+    /// Not taken before.
+    pub run_at: Ts,
+    /// How often it was taken.
+    pub attempts: i32,
+    /// How often it may be taken.
+    pub attempts_max: i32,
+    /// When another worker may take it over.
+    pub lease_until: Option<Ts>,
+    /// Raised by each claim; a worker's writes carry the number it claimed with.
+    pub fence: i64,
+    /// Worker that holds the lease.
+    pub worker_id: Option<Uuid>,
+    /// When that worker last prolonged the lease.
+    pub heartbeat_at: Option<Ts>,
+    /// How far it is, as of the latest heartbeat.
+    pub progress: Option<Json>,
+    /// What came of it.
+    pub outcome: Option<Json>,
+    /// Why the latest attempt failed.
+    pub error: Option<String>,
+    /// Whether its worker shall stop.
+    pub cancel_requested: bool,
+    /// Principal who asked for it.
+    pub created_by: Option<i64>,
+    /// When it was asked for.
+    pub created_at: Ts,
+    /// When it was first taken.
+    pub started_at: Option<Ts>,
+    /// When it reached a final state.
+    pub finished_at: Option<Ts>,
+}
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum State {
+    /// Waiting, for its time or for a worker.
+    #[sea_orm(string_value = "queued")]
+    Queued,
+    /// Leased to a worker.
+    #[sea_orm(string_value = "running")]
+    Running,
+    /// Done.
+    #[sea_orm(string_value = "succeeded")]
+    Succeeded,
+    /// Given up after its last attempt.
+    #[sea_orm(string_value = "failed")]
+    Failed,
+    /// Stopped on request.
+    #[sea_orm(string_value = "cancelled")]
+    Cancelled,
+}
+
+/// None are declared: queries name their joins.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,324 @@
+//! Jobs and workers: claimed once, leased, fenced.
+//!
+//! A claim raises the job's fencing number; every later write of the holder names it and changes nothing once somebody
+//! else has claimed the job after the lease ran out.
+
+use acervo_core::Timestamp;
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{
+    ActiveEnum, ActiveValue, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, Statement,
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::dialect;
+use super::entity::{job, worker};
+use crate::error::{Doing, StoreError};
+
+pub use super::entity::job::{Model as Job, State};
+
+/// A job to be done.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    /// Id; version 7, so that ids sort by time.
+    pub id: Uuid,
+    /// What sort of work.
+    pub kind: &'static str,
+    /// What exactly.
+    pub payload: Value,
+    /// At most one queued or running job has this key.
+    pub dedup_key: String,
+    /// Larger goes first.
+    pub priority: i32,
+    /// Not before.
+    pub run_at: Timestamp,
+    /// Tries before it fails for good.
+    pub attempts_max: i32,
+    /// Who asked for it.
+    pub created_by: Option<i64>,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// Queues a job, or finds the queued or running one with the same key; returns its id and whether it is new.
+pub async fn enqueue(db: &impl ConnectionTrait, new: NewJob) -> Result<(Uuid, bool), StoreError> {
+    if let Some(active) = active(db, &new.dedup_key).await? {
+        return Ok((active, false));
+    }
+    let row = job::ActiveModel {
+        id: ActiveValue::Set(new.id),
+        kind: ActiveValue::Set(new.kind.to_owned()),
+        payload: ActiveValue::Set(new.payload),
+        state: ActiveValue::Set(State::Queued),
+        dedup_key: ActiveValue::Set(Some(new.dedup_key.clone())),
+        priority: ActiveValue::Set(new.priority),
+        run_at: ActiveValue::Set(new.run_at.into()),
+        attempts: ActiveValue::Set(0),
+        attempts_max: ActiveValue::Set(new.attempts_max),
+        lease_until: ActiveValue::Set(None),
+        fence: ActiveValue::Set(0),
+        worker_id: ActiveValue::Set(None),
+        heartbeat_at: ActiveValue::Set(None),
+        progress: ActiveValue::Set(None),
+        outcome: ActiveValue::Set(None),
+        error: ActiveValue::Set(None),
+        cancel_requested: ActiveValue::Set(false),
+        created_by: ActiveValue::Set(new.created_by),
+        created_at: ActiveValue::Set(new.at.into()),
+        started_at: ActiveValue::Set(None),
+        finished_at: ActiveValue::Set(None),
+    };
+    job::Entity::insert(row).exec_without_returning(db).await.doing("queueing a job")?;
+    Ok((new.id, true))
+}
+
+/// The queued or running job with this key.
+pub async fn active(db: &impl ConnectionTrait, dedup_key: &str) -> Result<Option<Uuid>, StoreError> {
+    let row = job::Entity::find()
+        .filter(job::Column::DedupKey.eq(dedup_key))
+        .filter(job::Column::State.is_in([State::Queued, State::Running]))
+        .one(db)
+        .await
+        .doing("looking up a job")?;
+    Ok(row.map(|row| row.id))
+}
+
+/// The job with this id.
+pub async fn by_id(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<Job>, StoreError> {
+    job::Entity::find_by_id(id).one(db).await.doing("looking up a job")
+}
+
+/// Jobs not yet ended, most urgent first.
+pub async fn unfinished(db: &impl ConnectionTrait, limit: u64) -> Result<Vec<Job>, StoreError> {
+    job::Entity::find()
+        .filter(job::Column::State.is_in([State::Queued, State::Running]))
+        .order_by_desc(job::Column::Priority)
+        .order_by_asc(job::Column::RunAt)
+        .limit(limit)
+        .all(db)
+        .await
+        .doing("reading jobs")
+}
+
+/// Number of jobs in each of the states queued and running.
+pub async fn counts(db: &impl ConnectionTrait) -> Result<(u64, u64), StoreError> {
+    let count = |state: State| job::Entity::find().filter(job::Column::State.eq(state)).count(db);
+    Ok((count(State::Queued).await.doing("counting jobs")?, count(State::Running).await.doing("counting jobs")?))
+}
+
+/// What a holder of a job must show with every write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The job.
+    pub job_id: Uuid,
+    /// Its fencing number at the claim.
+    pub fence: i64,
+}
+
+#[derive(Debug, FromQueryResult)]
+struct Claimed {
+    id: Uuid,
+}
+
+/// Claims the most urgent job that is due, or whose holder's lease has run out; `only` restricts it to one job.
+///
+/// ```sql
+/// UPDATE job SET state = 'running', fence = fence + 1, attempts = attempts + 1, .. WHERE id = (
+///   SELECT id FROM job WHERE (state = 'queued' AND run_at <= $now) OR (state = 'running' AND lease_until < $now)
+///   ORDER BY priority DESC, run_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id
+/// ```
+/// `=` and not `IN`, which Postgres may plan again with another lock. SQLite has one writer, so needs no lock clause.
+pub async fn claim(
+    db: &impl ConnectionTrait,
+    worker: Uuid,
+    only: Option<Uuid>,
+    lease_until: Timestamp,
+    now: Timestamp,
+) -> Result<Option<Job>, StoreError> {
+    let backend = db.get_database_backend();
+    let only_sql = if only.is_some() { " AND id = $4" } else { "" };
+    let sql = format!(
+        "UPDATE job SET state = 'running', fence = fence + 1, attempts = attempts + 1, worker_id = $1, \
+         heartbeat_at = $2, lease_until = $3, started_at = coalesce(started_at, $2), error = NULL WHERE id = ( \
+         SELECT id FROM job WHERE ((state = 'queued' AND run_at <= $2) OR (state = 'running' AND lease_until < $2)){only_sql} \
+         ORDER BY priority DESC, run_at, id LIMIT 1{}) RETURNING id",
+        dialect::skip_locked(backend)
+    );
+    let mut values = vec![worker.into(), now.as_millis().into(), lease_until.as_millis().into()];
+    values.extend(only.map(sea_orm::Value::from));
+    let statement = Statement::from_sql_and_values(backend, sql, values);
+    let claimed = Claimed::find_by_statement(statement).one(db).await.doing("claiming a job")?;
+    match claimed {
+        Some(claimed) => by_id(db, claimed.id).await,
+        None => Ok(None),
+    }
+}
+
+/// Extends a lease and notes progress; returns whether the lease still holds and whether the job is to be cancelled.
+pub async fn heartbeat(
+    db: &impl ConnectionTrait,
+    lease: Lease,
+    progress: Option<Value>,
+    lease_until: Timestamp,
+    now: Timestamp,
+) -> Result<Heartbeat, StoreError> {
+    let mut update = job::Entity::update_many()
+        .col_expr(job::Column::HeartbeatAt, Expr::value(now.as_millis()))
+        .col_expr(job::Column::LeaseUntil, Expr::value(lease_until.as_millis()));
+    if let Some(progress) = progress {
+        update = update.col_expr(job::Column::Progress, Expr::value(progress));
+    }
+    let done = update.filter(held(lease)).exec(db).await.doing("extending a lease")?;
+    if done.rows_affected == 0 {
+        return Ok(Heartbeat::Lost);
+    }
+    let cancelled = by_id(db, lease.job_id).await?.is_some_and(|job| job.cancel_requested);
+    Ok(if cancelled { Heartbeat::Cancelled } else { Heartbeat::Held })
+}
+
+/// What a heartbeat learned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heartbeat {
+    /// Go on.
+    Held,
+    /// Somebody else has the job: stop, and write nothing.
+    Lost,
+    /// Somebody asked to stop.
+    Cancelled,
+}
+
+/// Whether the lease still holds; a publication asks in its own transaction.
+pub async fn is_held(db: &impl ConnectionTrait, lease: Lease) -> Result<bool, StoreError> {
+    let count = job::Entity::find().filter(held(lease)).count(db).await.doing("checking a lease")?;
+    Ok(count == 1)
+}
+
+fn held(lease: Lease) -> Condition {
+    Condition::all()
+        .add(job::Column::Id.eq(lease.job_id))
+        .add(job::Column::Fence.eq(lease.fence))
+        .add(job::Column::State.eq(State::Running))
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug)]
+pub enum Ending {
+    /// Done, with what came of it.
+    Succeeded(Value),
+    /// Try again at this time.
+    Retry {
+        /// Why it did not work.
+        error: String,
+        /// When to try again.
+        run_at: Timestamp,
+    },
+    /// Given up.
+    Failed {
+        /// Why it did not work.
+        error: String,
+        /// What is known of how far it came.
+        outcome: Option<Value>,
+    },
+    /// Stopped on demand.
+    Cancelled,
+}
+
+/// Ends an attempt; returns whether the lease still held, otherwise nothing was written.
+pub async fn finish(
+    db: &impl ConnectionTrait,
+    lease: Lease,
+    ending: Ending,
+    progress: Option<Value>,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let (state, error, outcome, run_at) = match ending {
+        Ending::Succeeded(outcome) => (State::Succeeded, None, Some(outcome), None),
+        Ending::Retry { error, run_at } => (State::Queued, Some(error), None, Some(run_at)),
+        Ending::Failed { error, outcome } => (State::Failed, Some(error), outcome, None),
+        Ending::Cancelled => (State::Cancelled, None, None, None),
+    };
+    let finished_at = run_at.is_none().then(|| now.as_millis());
+    let mut update = job::Entity::update_many()
+        .col_expr(job::Column::State, Expr::value(state.to_value()))
+        .col_expr(job::Column::Error, Expr::value(error))
+        .col_expr(job::Column::Outcome, Expr::value(outcome))
+        .col_expr(job::Column::FinishedAt, Expr::value(finished_at))
+        .col_expr(job::Column::LeaseUntil, Expr::value(Option::<i64>::None))
+        .col_expr(job::Column::WorkerId, Expr::value(Option::<Uuid>::None));
+    if let Some(run_at) = run_at {
+        update = update.col_expr(job::Column::RunAt, Expr::value(run_at.as_millis()));
+    }
+    if let Some(progress) = progress {
+        update = update.col_expr(job::Column::Progress, Expr::value(progress));
+    }
+    let done = update.filter(held(lease)).exec(db).await.doing("ending a job")?;
+    Ok(done.rows_affected == 1)
+}
+
+/// Asks a job to stop: a queued one ends at once, a running one at its next heartbeat. Returns whether it was unfinished.
+pub async fn cancel(db: &impl ConnectionTrait, id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
+    let queued = job::Entity::update_many()
+        .col_expr(job::Column::State, Expr::value(State::Cancelled.to_value()))
+        .col_expr(job::Column::FinishedAt, Expr::value(now.as_millis()))
+        .filter(job::Column::Id.eq(id))
+        .filter(job::Column::State.eq(State::Queued))
+        .exec(db)
+        .await
+        .doing("cancelling a job")?;
+    let running = job::Entity::update_many()
+        .col_expr(job::Column::CancelRequested, Expr::value(true))
+        .filter(job::Column::Id.eq(id))
+        .filter(job::Column::State.eq(State::Running))
+        .exec(db)
+        .await
+        .doing("cancelling a job")?;
+    Ok(queued.rows_affected + running.rows_affected > 0)
+}
+
+/// Announces a worker, or that it is still there.
+pub async fn worker_alive(
+    db: &impl ConnectionTrait,
+    id: Uuid,
+    host: &str,
+    pid: u32,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let row = worker::ActiveModel {
+        id: ActiveValue::Set(id),
+        host: ActiveValue::Set(host.to_owned()),
+        pid: ActiveValue::Set(i32::try_from(pid).unwrap_or(0)),
+        started_at: ActiveValue::Set(now.into()),
+        heartbeat_at: ActiveValue::Set(now.into()),
+    };
+    let conflict = sea_orm::sea_query::OnConflict::column(worker::Column::Id)
+        .update_column(worker::Column::HeartbeatAt)
+        .to_owned();
+    worker::Entity::insert(row).on_conflict(conflict).exec_without_returning(db).await.doing("announcing a worker")?;
+    Ok(())
+}
+
+/// Takes a worker off the list.
+pub async fn worker_gone(db: &impl ConnectionTrait, id: Uuid) -> Result<(), StoreError> {
+    worker::Entity::delete_by_id(id).exec(db).await.doing("removing a worker")?;
+    Ok(())
+}
+
+/// Number of workers that were heard of since a time.
+pub async fn workers_since(db: &impl ConnectionTrait, since: Timestamp) -> Result<u64, StoreError> {
+    worker::Entity::find()
+        .filter(Expr::col(worker::Column::HeartbeatAt).gte(since.as_millis()))
+        .count(db)
+        .await
+        .doing("counting workers")
+}
+
+/// Forgets workers that were last heard of before a time.
+pub async fn forget_workers(db: &impl ConnectionTrait, before: Timestamp) -> Result<(), StoreError> {
+    worker::Entity::delete_many()
+        .filter(Expr::col(worker::Column::HeartbeatAt).lt(before.as_millis()))
+        .exec(db)
+        .await
+        .doing("forgetting dead workers")?;
+    Ok(())
+}

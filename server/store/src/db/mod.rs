@@ -1,0 +1,20 @@
+//! The database: how it is opened, what its rows look like, and what is asked of it.
+//!
+//! Owns every query. It deliberately neither migrates (the hub does, before it serves) nor decides anything.
+
+pub mod blobs;
+pub mod commits;
+pub mod connect;
+pub mod dialect;
+pub mod entity;
+pub mod events;
+pub mod generation;
+pub mod jobs;
+pub mod mirrors;
+mod number;
+pub mod principals;
+pub mod refs;
+pub mod repos;
+pub mod trees;
+
+pub use connect::{Database, DatabaseConfig, Transaction, commit};

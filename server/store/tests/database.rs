@@ -1,0 +1,665 @@
+//! The schema and the connections: what the migrations make, the entities must read; and writers must never fail each
+//! other, whether they share a process or only the file.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests stop where something is wrong, as tests do")]
+
+use std::path::Path;
+
+use acervo_core::{Selection, Sha256Digest};
+use acervo_migrations::{Migrator, MigratorTrait};
+use acervo_store::db::dialect;
+use acervo_store::db::entity::choice::{EntryKindColumn, RefKindColumn, RepoKindColumn, RoleColumn, VisibilityColumn};
+use acervo_store::db::entity::value::{Names, OidColumn, SelectionColumn, Sha256Column, Ts};
+use acervo_store::db::entity::{
+    access_grant, api_token, blob, card, commit_tag, decision, entry_segment, event, generation, job, listing,
+    listing_segment, mirror, namespace, principal, provenance, quarantine, ref_event, repo, repo_alias, repo_commit,
+    repo_ref, tree_entry, worker,
+};
+use acervo_store::db::{Database, DatabaseConfig};
+use acervo_store::{Doing, StoreError};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, IdenStatic, IntoActiveModel, Iterable,
+    QueryFilter, QuerySelect, Statement, TransactionTrait,
+};
+use serde_json::json;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// Names the file that this process, started by a test, shall count in.
+const COUNT_IN: &str = "ACERVO_TEST_COUNT_IN";
+
+/// How often each writer counts.
+const COUNTS: i64 = 150;
+
+fn config(file: &Path) -> DatabaseConfig {
+    DatabaseConfig { url: format!("sqlite://{}", file.display()), ..DatabaseConfig::default() }
+}
+
+async fn migrated() -> (TempDir, Database) {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Database::open(&config(&folder.path().join("acervo.db"))).await.unwrap();
+    acervo_migrations::up(db.writer()).await.unwrap();
+    (folder, db)
+}
+
+/// Inserts a row, reads it back through the entity, and compares the table's columns with the entity's.
+async fn round_trip<E>(db: &Database, row: E::Model)
+where
+    E: EntityTrait,
+    E::Model: IntoActiveModel<E::ActiveModel> + PartialEq + std::fmt::Debug + Clone + Sync,
+    E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
+{
+    let table = E::default().table_name().to_owned();
+    E::insert(row.clone().into_active_model())
+        .exec_without_returning(db.writer())
+        .await
+        .unwrap_or_else(|error| panic!("cannot insert into `{table}`: {error}"));
+    let read = E::find().one(db.reader()).await.unwrap_or_else(|error| panic!("cannot read `{table}`: {error}"));
+    assert_eq!(read, Some(row), "table `{table}`");
+
+    let backend = db.reader().get_database_backend();
+    let any = Statement::from_string(backend, format!("SELECT * FROM {table}"));
+    let columns = db.reader().query_one_raw(any).await.unwrap().unwrap().column_names();
+    let expected: Vec<String> = E::Column::iter().map(|column| column.as_str().to_owned()).collect();
+    assert_eq!(columns, expected, "columns of table `{table}`");
+}
+
+fn sha256(text: &str) -> Sha256Column {
+    Sha256Digest::of(text.as_bytes()).into()
+}
+
+fn oid(text: &str) -> OidColumn {
+    acervo_core::GitOid::of_blob(text.as_bytes()).into()
+}
+
+fn a_principal() -> principal::Model {
+    principal::Model {
+        id: 1,
+        kind: principal::Kind::Person,
+        name: "Ada".to_owned(),
+        name_lower: "ada".to_owned(),
+        display_name: Some("Ada L.".to_owned()),
+        email: Some("ada@example.org".to_owned()),
+        disabled_at: None,
+        created_at: Ts(1_700_000_000_007),
+    }
+}
+
+fn a_namespace() -> namespace::Model {
+    namespace::Model {
+        id: 2,
+        name: "Lab".to_owned(),
+        name_lower: "lab".to_owned(),
+        kind: namespace::Kind::Organization,
+        owner_id: Some(1),
+        origin: namespace::Origin::Local,
+        reserved: true,
+        created_at: Ts(1),
+    }
+}
+
+fn a_repo() -> repo::Model {
+    repo::Model {
+        id: 3,
+        public_id: "0123456789abcdef01234567".to_owned(),
+        kind: RepoKindColumn::Dataset,
+        namespace_id: 2,
+        name: "Stars".to_owned(),
+        full_name: "Lab/Stars".to_owned(),
+        full_name_lower: "lab/stars".to_owned(),
+        visibility: VisibilityColumn::Internal,
+        gated: repo::Gated::Manual,
+        origin: repo::Origin::Mirror,
+        upstream_endpoint: Some("https://hub.example.org".to_owned()),
+        upstream_name: Some("stars".to_owned()),
+        upstream_created_at: Some(Ts(-1)),
+        default_branch: "main".to_owned(),
+        downloads: i64::MAX,
+        created_at: Ts(1),
+        updated_at: Ts(2),
+    }
+}
+
+fn a_job() -> job::Model {
+    job::Model {
+        id: Uuid::now_v7(),
+        kind: "sync".to_owned(),
+        payload: json!({"mirror": 9}),
+        state: job::State::Running,
+        dedup_key: Some("sync:9".to_owned()),
+        priority: -5,
+        run_at: Ts(1),
+        attempts: 1,
+        attempts_max: 5,
+        lease_until: Some(Ts(2)),
+        fence: 3,
+        worker_id: Some(Uuid::now_v7()),
+        heartbeat_at: Some(Ts(2)),
+        progress: Some(json!({"bytes": 4})),
+        outcome: Some(json!(null)),
+        error: Some("no route to host".to_owned()),
+        cancel_requested: true,
+        created_by: Some(1),
+        created_at: Ts(1),
+        started_at: Some(Ts(1)),
+        finished_at: Some(Ts(1)),
+    }
+}
+
+/// One row of every table, each able to stand because of those before it.
+async fn every_table_round_trips(db: &Database) {
+    round_trip::<principal::Entity>(db, a_principal()).await;
+    round_trip::<namespace::Entity>(db, a_namespace()).await;
+    round_trip::<api_token::Entity>(
+        db,
+        api_token::Model {
+            id: 4,
+            principal_id: 1,
+            name: "laptop".to_owned(),
+            hash: sha256("token"),
+            hint: "wxyz".to_owned(),
+            role: RoleColumn::Writer,
+            created_at: Ts(1),
+            expires_at: Some(Ts(2)),
+            revoked_at: Some(Ts(3)),
+            last_used_at: None,
+        },
+    )
+    .await;
+    round_trip::<repo::Entity>(db, a_repo()).await;
+    round_trip::<repo_alias::Entity>(
+        db,
+        repo_alias::Model {
+            id: 5,
+            kind: RepoKindColumn::Dataset,
+            alias_lower: "stars".to_owned(),
+            alias: "Stars".to_owned(),
+            repo_id: 3,
+            cause: repo_alias::Cause::Canonical,
+            created_at: Ts(1),
+        },
+    )
+    .await;
+    round_trip::<access_grant::Entity>(
+        db,
+        access_grant::Model {
+            id: 6,
+            principal_id: 1,
+            scope: access_grant::Scope::Repo,
+            namespace_id: None,
+            repo_id: Some(3),
+            role: RoleColumn::Admin,
+            created_at: Ts(1),
+            created_by: Some(1),
+        },
+    )
+    .await;
+    round_trip::<blob::Entity>(
+        db,
+        blob::Model {
+            id: 7,
+            sha256: sha256("weights"),
+            size: 1 << 50,
+            created_at: Ts(1),
+            verified_at: Ts(2),
+            quarantined_at: Some(Ts(3)),
+        },
+    )
+    .await;
+    round_trip::<provenance::Entity>(
+        db,
+        provenance::Model {
+            id: 8,
+            blob_id: 7,
+            repo_id: 3,
+            endpoint: "https://hub.example.org".to_owned(),
+            upstream_name: "stars".to_owned(),
+            commit_oid: oid("commit"),
+            path: "data/Ω.parquet".to_owned(),
+            verified_by: provenance::VerifiedBy::GitOid,
+            job_id: Some(Uuid::now_v7()),
+            received_at: Ts(1),
+        },
+    )
+    .await;
+    round_trip::<quarantine::Entity>(
+        db,
+        quarantine::Model {
+            id: 9,
+            repo_id: Some(3),
+            endpoint: "https://hub.example.org".to_owned(),
+            path: "model.bin".to_owned(),
+            declared_oid: Some(oid("declared")),
+            declared_sha256: Some(sha256("declared")),
+            declared_size: 10,
+            actual_sha256: Some(sha256("actual")),
+            actual_size: 11,
+            reason: "one byte too many".to_owned(),
+            at: Ts(1),
+            job_id: None,
+        },
+    )
+    .await;
+    listings_and_commits_round_trip(db).await;
+    round_trip::<mirror::Entity>(
+        db,
+        mirror::Model {
+            id: 18,
+            repo_id: 3,
+            upstream_endpoint: "https://hub.example.org".to_owned(),
+            upstream_name: "stars".to_owned(),
+            revisions: Names(vec!["main".to_owned()]),
+            include: Names(vec!["*.parquet".to_owned()]),
+            exclude: Names::default(),
+            managed_by: mirror::ManagedBy::File,
+            paused: false,
+            schedule: Some("0 3 * * *".to_owned()),
+            created_at: Ts(1),
+            updated_at: Ts(2),
+            created_by: Some(1),
+            last_job_id: Some(Uuid::now_v7()),
+            last_synced_at: Some(Ts(3)),
+        },
+    )
+    .await;
+    round_trip::<job::Entity>(db, a_job()).await;
+    round_trip::<worker::Entity>(
+        db,
+        worker::Model {
+            id: Uuid::now_v7(),
+            host: "node-1".to_owned(),
+            pid: 4242,
+            started_at: Ts(1),
+            heartbeat_at: Ts(2),
+        },
+    )
+    .await;
+    round_trip::<event::Entity>(
+        db,
+        event::Model {
+            id: 19,
+            seq: Some(1),
+            at: Ts(1),
+            kind: "repo.created".to_owned(),
+            actor_id: Some(1),
+            repo_id: Some(3),
+            subject: "Lab/Stars".to_owned(),
+            body: b"{}\0\xff".to_vec(),
+        },
+    )
+    .await;
+}
+
+async fn listings_and_commits_round_trip(db: &Database) {
+    round_trip::<entry_segment::Entity>(
+        db,
+        entry_segment::Model { id: 10, repo_id: 3, digest: sha256("segment"), entry_count: 1, created_at: Ts(1) },
+    )
+    .await;
+    round_trip::<tree_entry::Entity>(
+        db,
+        tree_entry::Model {
+            segment_id: 10,
+            path: "data/Ω.parquet".to_owned(),
+            parent: "data".to_owned(),
+            kind: EntryKindColumn::File,
+            size: 12,
+            oid: oid("pointer"),
+            lfs_sha256: Some(sha256("weights")),
+            lfs_pointer_size: Some(130),
+            blob_id: Some(7),
+        },
+    )
+    .await;
+    round_trip::<listing::Entity>(
+        db,
+        listing::Model {
+            id: 11,
+            repo_id: 3,
+            digest: sha256("listing"),
+            entry_count: 2,
+            file_count: 1,
+            total_bytes: 12,
+            created_at: Ts(1),
+        },
+    )
+    .await;
+    round_trip::<listing_segment::Entity>(
+        db,
+        listing_segment::Model { listing_id: 11, ordinal: 0, first_path: "data".to_owned(), segment_id: 10 },
+    )
+    .await;
+    round_trip::<repo_commit::Entity>(
+        db,
+        repo_commit::Model {
+            id: 12,
+            repo_id: 3,
+            oid: oid("commit"),
+            state: repo_commit::State::Held,
+            title: "Add stars".to_owned(),
+            message: String::new(),
+            authors: Names(vec!["ada".to_owned()]),
+            committed_at: Some(Ts(1)),
+            predecessor: Some(oid("older")),
+            upstream_listing_id: Some(11),
+            served_listing_id: Some(11),
+            selection: Some(SelectionColumn(Selection {
+                include: vec!["*.parquet".to_owned()],
+                exclude: vec!["old/".to_owned()],
+            })),
+            upstream_info: Some(json!({"likes": 3})),
+            created_at: Ts(1),
+            published_at: Some(Ts(2)),
+        },
+    )
+    .await;
+    round_trip::<commit_tag::Entity>(db, commit_tag::Model { commit_id: 12, tag: "license:mit".to_owned() }).await;
+    round_trip::<card::Entity>(
+        db,
+        card::Model {
+            commit_id: 12,
+            blob_id: 7,
+            front_matter: Some(b"license: mit\n".to_vec()),
+            data: Some(json!({"license": "mit"})),
+            parse_error: None,
+            created_at: Ts(1),
+        },
+    )
+    .await;
+    round_trip::<decision::Entity>(
+        db,
+        decision::Model {
+            id: 13,
+            commit_id: 12,
+            outcome: decision::Outcome::Waived,
+            decided_by: Some(1),
+            policy_digest: Some(sha256("policy")),
+            reason: "needed for the course".to_owned(),
+            expires_at: Some(Ts(9)),
+            at: Ts(1),
+        },
+    )
+    .await;
+    round_trip::<repo_ref::Entity>(
+        db,
+        repo_ref::Model {
+            id: 14,
+            repo_id: 3,
+            kind: RefKindColumn::PullRequest,
+            name: "refs/pr/1".to_owned(),
+            served_commit_id: Some(12),
+            upstream_oid: Some(oid("commit")),
+            upstream_seen_at: Some(Ts(1)),
+            updated_at: Ts(1),
+        },
+    )
+    .await;
+    round_trip::<ref_event::Entity>(
+        db,
+        ref_event::Model {
+            id: 15,
+            repo_id: 3,
+            kind: RefKindColumn::Convert,
+            name: "refs/convert/parquet".to_owned(),
+            old_oid: None,
+            new_oid: Some(oid("commit")),
+            cause: "sync".to_owned(),
+            at: Ts(1),
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_migrations_make_the_entities_read() {
+    let (_folder, db) = migrated().await;
+
+    every_table_round_trips(&db).await;
+
+    let only = generation::Entity::find().all(db.reader()).await.unwrap();
+    assert_eq!(only, [generation::Model { id: 1, value: 0 }]);
+}
+
+#[tokio::test]
+async fn every_migration_can_be_undone_and_done_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Database::open(&config(&folder.path().join("acervo.db"))).await.unwrap();
+
+    for _ in Migrator::migrations() {
+        Migrator::up(db.writer(), Some(1)).await.unwrap();
+        Migrator::down(db.writer(), Some(1)).await.unwrap();
+        Migrator::up(db.writer(), Some(1)).await.unwrap();
+    }
+    assert!(Migrator::get_pending_migrations(db.reader()).await.unwrap().is_empty());
+    Migrator::down(db.writer(), None).await.unwrap();
+
+    let left = "SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' AND tbl_name <> 'seaql_migrations'";
+    assert_eq!(number(&db, left).await, 0);
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_refused_with_advice() {
+    let (_folder, db) = migrated().await;
+    let newer = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m20990101_000001_later', 0)";
+    db.writer().execute_unprepared(newer).await.unwrap();
+
+    let error = acervo_migrations::up(db.writer()).await.unwrap_err();
+
+    assert!(error.to_string().contains("newer version of acervo"), "{error}");
+}
+
+#[tokio::test]
+async fn what_must_be_unique_is_and_the_refusal_is_recognised() {
+    let (_folder, db) = migrated().await;
+    every_table_round_trips(&db).await;
+
+    let twin = job::Model { id: Uuid::now_v7(), state: job::State::Queued, ..a_job() };
+    let refused = twin.clone().into_active_model().insert(db.writer()).await.unwrap_err();
+    assert!(dialect::is_unique_violation(&refused), "{refused}");
+
+    let done = job::Model { state: job::State::Failed, ..twin };
+    done.into_active_model().insert(db.writer()).await.unwrap();
+
+    let grant = access_grant::Model {
+        id: 60,
+        principal_id: 1,
+        scope: access_grant::Scope::Hub,
+        namespace_id: None,
+        repo_id: None,
+        role: RoleColumn::Admin,
+        created_at: Ts(1),
+        created_by: None,
+    };
+    grant.clone().into_active_model().insert(db.writer()).await.unwrap();
+    let again = access_grant::Model { id: 61, ..grant.clone() };
+    let refused = again.into_active_model().insert(db.writer()).await.unwrap_err();
+    assert!(dialect::is_unique_violation(&refused), "{refused}");
+
+    let torn = access_grant::Model { id: 62, scope: access_grant::Scope::Namespace, ..grant };
+    let refused = torn.into_active_model().insert(db.writer()).await.unwrap_err();
+    assert!(!dialect::is_unique_violation(&refused), "{refused}");
+}
+
+#[tokio::test]
+async fn a_key_is_never_given_twice() {
+    let (_folder, db) = migrated().await;
+    let mut first = a_principal().into_active_model();
+    first.id = sea_orm::ActiveValue::NotSet;
+    let given = first.clone().insert(db.writer()).await.unwrap().id;
+    principal::Entity::delete_by_id(given).exec(db.writer()).await.unwrap();
+
+    let next = first.insert(db.writer()).await.unwrap().id;
+
+    assert!(next > given);
+}
+
+#[tokio::test]
+async fn a_row_that_does_not_convert_is_reported_as_corrupt() {
+    let (_folder, db) = migrated().await;
+    a_principal().into_active_model().insert(db.writer()).await.unwrap();
+    db.writer().execute_unprepared("UPDATE principal SET kind = 'ghost'").await.unwrap();
+
+    let error = principal::Entity::find().one(db.reader()).await.doing("reading a principal").unwrap_err();
+
+    assert!(matches!(&error, StoreError::Corrupt { what } if what.contains("ghost")), "{error}");
+    let short = Statement::from_string(db.reader().get_database_backend(), "SELECT x'00ff' AS digest");
+    let row = db.reader().query_one_raw(short).await.unwrap().unwrap();
+    let error = row.try_get::<Sha256Column>("", "digest").doing("reading a digest").unwrap_err();
+    assert!(matches!(&error, StoreError::Corrupt { what } if what.contains("2 bytes")), "{error}");
+}
+
+#[tokio::test]
+async fn text_in_a_pattern_means_itself() {
+    let (_folder, db) = migrated().await;
+    for (id, name) in [(1, "50%_off!"), (2, "50 off!"), (3, "x50%_off!")] {
+        let row = principal::Model { id, name_lower: name.to_owned(), ..a_principal() };
+        row.into_active_model().insert(db.writer()).await.unwrap();
+    }
+    let found = async |pattern| {
+        let column = Expr::col(principal::Column::NameLower);
+        let rows = principal::Entity::find().filter(column.like(pattern)).all(db.reader()).await.unwrap();
+        rows.into_iter().map(|row| row.id).collect::<Vec<_>>()
+    };
+
+    assert_eq!(found(dialect::like_prefix("50%_off!")).await, [1]);
+    assert_eq!(found(dialect::like_containing("%_off!")).await, [1, 3]);
+}
+
+#[tokio::test]
+async fn every_connection_is_set_up_for_safety() {
+    let (_folder, db) = migrated().await;
+
+    assert_eq!(number(&db, "PRAGMA query_only").await, 1);
+    assert_eq!(number(&db, "PRAGMA foreign_keys").await, 1);
+    let on_writer = async |pragma: &str| {
+        let statement = Statement::from_string(db.writer().get_database_backend(), pragma);
+        db.writer().query_one_raw(statement).await.unwrap().unwrap()
+    };
+    assert_eq!(on_writer("PRAGMA journal_mode").await.try_get_by::<String, _>(0).unwrap(), "wal");
+    assert_eq!(on_writer("PRAGMA synchronous").await.try_get_by::<i64, _>(0).unwrap(), 2);
+    assert_eq!(on_writer("PRAGMA foreign_keys").await.try_get_by::<i64, _>(0).unwrap(), 1);
+    assert_eq!(on_writer("PRAGMA busy_timeout").await.try_get_by::<i64, _>(0).unwrap(), 10_000);
+    let refused = a_principal().into_active_model().insert(db.reader()).await.unwrap_err();
+    assert!(refused.to_string().contains("readonly"), "{refused}");
+    db.ping().await.unwrap();
+    db.close().await.unwrap();
+    assert!(db.ping().await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_pools_write_to_one_file_without_failing_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("acervo.db");
+
+    let writers: Vec<_> = (0..4).map(|_| tokio::spawn(start_and_count(file.clone()))).collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+
+    let db = Database::open(&config(&file)).await.unwrap();
+    assert_eq!(number(&db, "SELECT value FROM generation").await, 4 * COUNTS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_processes_write_to_one_file_without_failing_each_other() {
+    if let Some(file) = std::env::var_os(COUNT_IN) {
+        return start_and_count(file.into()).await;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("acervo.db");
+
+    let this = "several_processes_write_to_one_file_without_failing_each_other";
+    let processes: Vec<_> = (0..3)
+        .map(|_| {
+            tokio::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", this, "--nocapture"])
+                .env(COUNT_IN, &file)
+                .kill_on_drop(true)
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for mut process in processes {
+        assert!(process.wait().await.unwrap().success());
+    }
+
+    let db = Database::open(&config(&file)).await.unwrap();
+    assert_eq!(number(&db, "SELECT value FROM generation").await, 3 * COUNTS);
+}
+
+/// Starts as a process would, then reads and raises the counter in transactions that would fail, or lose counts,
+/// unless they held a lock before they read.
+async fn start_and_count(file: std::path::PathBuf) {
+    let db = Database::open(&config(&file)).await.unwrap();
+    acervo_migrations::up(db.writer()).await.unwrap();
+    for _ in 0..COUNTS {
+        let transaction = db.begin().await.unwrap();
+        let row = generation::Entity::find_by_id(1).lock_exclusive().one(&transaction).await.unwrap().unwrap();
+        generation::Entity::update_many()
+            .col_expr(generation::Column::Value, Expr::value(row.value + 1))
+            .filter(generation::Column::Id.eq(1))
+            .exec(&transaction)
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+    }
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_abandoned_transaction_leaves_nothing_and_blocks_nobody() {
+    let (_folder, db) = migrated().await;
+    let transaction = db.begin().await.unwrap();
+    a_principal().into_active_model().insert(&transaction).await.unwrap();
+    let inner = transaction.begin().await.unwrap();
+    drop(inner);
+    drop(transaction);
+
+    let transaction = db.begin().await.unwrap();
+    assert_eq!(principal::Entity::find().one(&transaction).await.unwrap(), None);
+    a_principal().into_active_model().insert(&transaction).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert!(principal::Entity::find().one(db.reader()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_place_that_cannot_hold_the_database_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("taken");
+    std::fs::write(&file, "").unwrap();
+
+    let error = Database::open(&config(&file.join("acervo.db"))).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Folder { path, .. } if *path == file), "{error}");
+    let error = Database::open(&config(folder.path())).await.unwrap_err();
+    assert!(error.to_string().contains(&folder.path().display().to_string()), "{error}");
+
+    Database::open(&config(&folder.path().join("a/b/acervo.db"))).await.unwrap();
+}
+
+#[test]
+fn an_address_that_cannot_work_is_refused_before_it_is_tried() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for url in ["sqlite::memory:", "sqlite://x.db?mode=memory", "sqlite://", "mysql://root@localhost/x", "acervo.db"] {
+        let config = DatabaseConfig { url: url.to_owned(), ..DatabaseConfig::default() };
+        let error = runtime.block_on(Database::open(&config)).unwrap_err();
+        assert!(matches!(error, StoreError::Url(_)), "{url}: {error}");
+    }
+}
+
+#[test]
+fn the_configuration_is_strict_and_never_shows_a_password() {
+    let config: DatabaseConfig =
+        serde_json::from_value(json!({"url": "postgres://acervo:secret@db.example.org/hub", "connections_max": 3}))
+            .unwrap();
+
+    assert_eq!(config.connections_max, 3);
+    assert_eq!(config.place(), "postgres://acervo@db.example.org:5432/hub");
+    assert!(!format!("{config:?}").contains("secret"));
+    assert!(serde_json::from_value::<DatabaseConfig>(json!({"uri": ""})).is_err());
+}
+
+async fn number(db: &Database, question: &str) -> i64 {
+    let statement = Statement::from_string(db.reader().get_database_backend(), question);
+    db.reader().query_one_raw(statement).await.unwrap().unwrap().try_get_by(0).unwrap()
+}
