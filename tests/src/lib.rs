@@ -1,1 +1,10 @@
-//! Placeholder.
+//! Harness of Acervo's tests: a hub to test, upstreams that behave (or misbehave) like real ones, stock clients.
+//!
+//! Nothing of Acervo is mocked. Fakes are of other people's servers only.
+
+pub mod binary;
+pub mod expect;
+pub mod fake_upstream;
+pub mod fixture;
+pub mod python;
+pub mod test_hub;

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod card;
+pub mod commit;
 pub mod conditional;
 pub mod digest;
 pub mod lfs;

@@ -3,6 +3,7 @@
 //! `cli -> {http, worker} -> app -> {upstream, store} -> core`: each layer knows only those to its right.
 
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod context;
 pub mod demo;

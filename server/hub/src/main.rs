@@ -1,2 +1,7 @@
-//! acervo
-fn main() {}
+//! The `acervo` binary; everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    acervo::cli::main()
+}

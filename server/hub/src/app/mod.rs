@@ -8,6 +8,7 @@ pub mod cache;
 pub mod content;
 pub mod events;
 pub mod identity;
+pub mod local;
 pub mod mirrors;
 pub mod publish;
 pub mod repos;

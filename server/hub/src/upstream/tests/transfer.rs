@@ -350,3 +350,15 @@ async fn an_empty_file_needs_no_request() {
     fetch(&client("http://127.0.0.1:1"), &entry, &mut sink).await.unwrap();
     assert!(verified(sink).await);
 }
+
+#[tokio::test]
+async fn every_call_can_be_spawned() {
+    fn spawnable<T: Send>(_: &T) {}
+    let (bench, entry, client) = (Bench::new().await, regular_entry(), client("http://127.0.0.1:1"));
+    let mut sink = bench.stage(&entry).await;
+    spawnable(&client.snapshot_info(RepoKind::Model, "a/b", "main"));
+    spawnable(&client.listing(RepoKind::Model, "a/b", commit()));
+    spawnable(&client.refs(RepoKind::Model, "a/b"));
+    spawnable(&client.commits(RepoKind::Model, "a/b", commit(), 1, |at| at == commit()));
+    spawnable(&fetch(&client, &entry, &mut sink));
+}

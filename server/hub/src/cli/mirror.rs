@@ -1,0 +1,181 @@
+//! `acervo mirror`: standing orders.
+
+use std::process::ExitCode;
+
+use acervo_core::{Caller, RepoId, RepoKind, Selection, Visibility};
+use acervo_store::db::mirrors::Mirror;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::app::mirrors::{self, MirrorRequest};
+use crate::cli::{RepoArgs, parse_kind, print};
+use crate::context::Hub;
+use crate::error::HubError;
+
+/// What to do with mirrors.
+#[derive(Debug, Subcommand)]
+pub(super) enum MirrorCommand {
+    /// Add a mirror, or change what an existing one follows and holds
+    Add(AddArgs),
+    /// List all mirrors
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one mirror
+    Show {
+        #[command(flatten)]
+        repo: RepoArgs,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a mirror; what it fetched stays and is served
+    Remove {
+        #[command(flatten)]
+        repo: RepoArgs,
+    },
+}
+
+/// A mirror to add.
+#[derive(Debug, Args)]
+pub(super) struct AddArgs {
+    /// Repository at the upstream: `namespace/name`, or a bare name such as `gpt2`
+    repo: String,
+    /// Its type: model, dataset or space
+    #[arg(long = "type", value_name = "TYPE", value_parser = parse_kind, default_value = "model")]
+    kind: RepoKind,
+    /// Branch, tag, `refs/..` name or commit id to follow; repeat for several [default: main]
+    #[arg(long, value_name = "REVISION")]
+    revision: Vec<String>,
+    /// Hold only entries that match; `*` crosses folders; repeat for several
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+    /// Leave out entries that match; repeat for several
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+    /// Name here, if it is to be another than upstream's
+    #[arg(long = "as", value_name = "NAMESPACE/NAME")]
+    local_name: Option<RepoId>,
+    /// Who may read it: public, internal or private; only when it is added
+    #[arg(long, default_value = "public")]
+    visibility: Visibility,
+}
+
+/// Runs `acervo mirror ..`.
+pub(super) async fn run(hub: &Hub, command: MirrorCommand) -> Result<ExitCode, HubError> {
+    let caller = Caller::System;
+    match command {
+        MirrorCommand::Add(args) => {
+            let request = MirrorRequest {
+                kind: args.kind,
+                upstream_name: args.repo,
+                revisions: args.revision,
+                selection: Selection { include: args.include, exclude: args.exclude },
+                local_name: args.local_name,
+                visibility: args.visibility,
+            };
+            let mirror = mirrors::add(hub, &caller, &request).await?;
+            println!(
+                "{} `{}` mirrors `{}` of {}; fetch it with `acervo sync {}`",
+                mirror.repo.kind, mirror.repo.name, mirror.upstream_name, mirror.endpoint, mirror.repo.name
+            );
+        }
+        MirrorCommand::List { json: true } => {
+            let all: Vec<Value> = mirrors::list(hub, &caller).await?.iter().map(describe).collect();
+            println!("{}", Value::Array(all));
+        }
+        MirrorCommand::List { json: false } => list(&mirrors::list(hub, &caller).await?),
+        MirrorCommand::Show { repo, json } => {
+            let mirror = find(hub, &repo).await?;
+            if json { println!("{}", describe(&mirror)) } else { show(&mirror) }
+        }
+        MirrorCommand::Remove { repo } => {
+            let kind = find(hub, &repo).await?.repo.kind;
+            let removed = mirrors::remove(hub, &caller, kind, &repo.repo).await?;
+            println!("the mirror of `{}` is removed; what it fetched stays and is served", removed.repo.name);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The mirror a command names; without a type, the only one of that name.
+pub(super) async fn find(hub: &Hub, args: &RepoArgs) -> Result<Mirror, HubError> {
+    if let Some(kind) = args.kind {
+        return mirrors::get(hub, &Caller::System, kind, &args.repo).await;
+    }
+    let mut found = Vec::new();
+    for kind in RepoKind::ALL {
+        match mirrors::get(hub, &Caller::System, kind, &args.repo).await {
+            Ok(mirror) => found.push(mirror),
+            Err(HubError::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    match (found.pop(), found.len()) {
+        (Some(only), 0) => Ok(only),
+        (None, _) => Err(HubError::NotFound(format!(
+            "there is no mirror of `{0}`; add it with `acervo mirror add {0}`",
+            args.repo
+        ))),
+        (Some(_), _) => Err(HubError::Invalid(format!(
+            "several types of `{}` are mirrored; say which with `--type model`, `--type dataset` or `--type space`",
+            args.repo
+        ))),
+    }
+}
+
+fn list(all: &[Mirror]) {
+    if all.is_empty() {
+        println!("no mirrors yet; add one with `acervo mirror add namespace/name`");
+        return;
+    }
+    let rows: Vec<Vec<String>> = all
+        .iter()
+        .map(|mirror| {
+            let synced = mirror.last_synced_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+            vec![mirror.repo.name.to_string(), mirror.repo.kind.to_string(), revisions(mirror), part(mirror), synced]
+        })
+        .collect();
+    print::table(&["repository", "type", "revisions", "holds", "synced"], &rows);
+}
+
+fn show(mirror: &Mirror) {
+    let synced = mirror.last_synced_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+    let rows = [
+        ("repository", format!("{} ({})", mirror.repo.name, mirror.repo.kind)),
+        ("upstream", format!("{} of {}", mirror.upstream_name, mirror.endpoint)),
+        ("revisions", revisions(mirror)),
+        ("holds", part(mirror)),
+        ("visibility", mirror.repo.visibility.as_str().to_owned()),
+        ("synced", synced),
+    ];
+    for (name, value) in rows {
+        println!("{name:<11} {value}");
+    }
+}
+
+fn revisions(mirror: &Mirror) -> String {
+    if mirror.revisions.is_empty() { "main".to_owned() } else { mirror.revisions.join(", ") }
+}
+
+fn part(mirror: &Mirror) -> String {
+    let mut parts = Vec::new();
+    if !mirror.selection.include.is_empty() {
+        parts.push(format!("only {}", mirror.selection.include.join(", ")));
+    }
+    if !mirror.selection.exclude.is_empty() {
+        parts.push(format!("not {}", mirror.selection.exclude.join(", ")));
+    }
+    if parts.is_empty() { "everything".to_owned() } else { parts.join("; ") }
+}
+
+fn describe(mirror: &Mirror) -> Value {
+    json!({
+        "repo": mirror.repo.name, "type": mirror.repo.kind, "endpoint": mirror.endpoint,
+        "upstream": mirror.upstream_name, "revisions": mirror.revisions, "include": mirror.selection.include,
+        "exclude": mirror.selection.exclude, "visibility": mirror.repo.visibility, "paused": mirror.paused,
+        "last_job": mirror.last_job_id, "last_synced_at": mirror.last_synced_at,
+    })
+}

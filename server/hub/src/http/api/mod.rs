@@ -1,0 +1,40 @@
+//! The JSON API that hub clients speak, its reading side: info, trees, refs, logs, lists, identity.
+//!
+//! One handler serves models, datasets and spaces. Nothing here decides who may read what (`app` does), nor what an
+//! error looks like on the wire (`http::error` does).
+
+use acervo_core::RepoKind;
+use acervo_store::db::repos::Repo;
+use actix_web::HttpRequest;
+
+use crate::error::HubError;
+
+pub mod commits;
+pub mod cursor;
+pub mod doc;
+pub mod identity;
+pub mod lists;
+pub mod next_page;
+pub mod paths_info;
+pub mod refs;
+pub mod repo_info;
+pub mod stubs;
+pub mod tree;
+pub mod view;
+
+/// The kind that the path of a request speaks of: `/api/models..` and so on.
+fn kind_of(req: &HttpRequest) -> Result<RepoKind, HubError> {
+    let mut segments = req.path().split('/').filter(|segment| !segment.is_empty() && *segment != "api");
+    segments
+        .next()
+        .and_then(RepoKind::from_plural)
+        .ok_or_else(|| HubError::Invalid("the URL names no repository type; use models, datasets or spaces".to_owned()))
+}
+
+/// Refuses what follows a revision where nothing may: then it was part of a name that is not here.
+fn only_revision(repo: &Repo, asked: &[String], remaining: &[String]) -> Result<(), HubError> {
+    if remaining.iter().all(String::is_empty) {
+        return Ok(());
+    }
+    Err(HubError::RevisionNotFound { name: repo.name.to_string(), revision: asked.join("/"), hint: "" })
+}

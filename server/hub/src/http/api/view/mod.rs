@@ -1,0 +1,14 @@
+//! JSON shapes that hub clients parse, with exactly their names and types. A field that is not known is left out, never
+//! sent with another type.
+
+mod history;
+mod repo;
+mod tree;
+mod upstream_info;
+mod user;
+
+pub use history::{CommitItem, CommitUser, FormattedCommit, RefItem, RefList};
+pub use repo::{GatedMark, RepoInfo, Sibling, SiblingLfs, project};
+pub use tree::{TreeItem, TreeItemLfs};
+pub use upstream_info::{Safetensors, TransformersInfo, UpstreamFacts};
+pub use user::{AccessToken, User, UserAuth};

@@ -1,0 +1,231 @@
+//! The description of a repository at a commit, as `GET /api/{type}/{repo}` and lists of repositories give it.
+
+use acervo_core::card::strings;
+use acervo_core::{RepoKind, Timestamp, Visibility};
+use acervo_store::db::commits::{CardFacts, Commit};
+use acervo_store::db::repos::{Gated, Repo};
+use acervo_store::db::trees::StoredEntry;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::upstream_info::{Safetensors, TransformersInfo, UpstreamFacts, text};
+
+/// `false`, or how access is given: `"auto"`, `"manual"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum GatedMark {
+    /// Not gated: `false`.
+    Open(bool),
+    /// Gated: `"auto"` or `"manual"`.
+    #[schema(value_type = String)]
+    Asks(&'static str),
+}
+
+impl From<Gated> for GatedMark {
+    fn from(gated: Gated) -> Self {
+        match gated {
+            Gated::None => GatedMark::Open(false),
+            Gated::Auto => GatedMark::Asks("auto"),
+            Gated::Manual => GatedMark::Asks("manual"),
+        }
+    }
+}
+
+/// LFS identity of a file; the key is `sha256` here and `oid` in trees.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SiblingLfs {
+    /// SHA-256 of the content, in hex.
+    pub sha256: String,
+    /// Bytes of the content.
+    pub size: u64,
+    /// Bytes of the pointer text.
+    pub pointer_size: u64,
+}
+
+/// A file of a repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Sibling {
+    /// Path.
+    #[schema(example = "config.json")]
+    pub rfilename: String,
+    /// Bytes of the content; with `blobs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Git blob id, for LFS files the pointer's; with `blobs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blob_id: Option<String>,
+    /// LFS identity; with `blobs`, for LFS files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lfs: Option<SiblingLfs>,
+}
+
+impl Sibling {
+    /// The view of a file, with its identity if `blobs` is asked for.
+    pub fn new(stored: &StoredEntry, blobs: bool) -> Self {
+        let entry = &stored.entry;
+        let lfs = entry.lfs.filter(|_| blobs).map(|lfs| SiblingLfs {
+            sha256: lfs.sha256.to_hex(),
+            size: entry.size,
+            pointer_size: lfs.pointer_size,
+        });
+        Sibling {
+            rfilename: entry.path.to_string(),
+            size: blobs.then_some(entry.size),
+            blob_id: blobs.then(|| entry.oid.to_hex()),
+            lfs,
+        }
+    }
+}
+
+/// A repository at a commit. Every field but the ids may be absent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RepoInfo {
+    /// Random id that stays when the repository is renamed; 24 hex digits.
+    #[serde(rename = "_id")]
+    #[schema(example = "66f2a1c09d3e4b5f60718293")]
+    pub public_id: String,
+    /// `namespace/name`.
+    #[schema(example = "mistralai/Mistral-7B-v0.1")]
+    pub id: String,
+    /// The same, for old clients; models only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_id: Option<String>,
+    /// Namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// Commit id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "7231864981174d9bee8c7687c24c8344414eae6b")]
+    pub sha: Option<String>,
+    /// Whether only some callers can see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub private: Option<bool>,
+    /// Whether its terms must be accepted first, at upstream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gated: Option<GatedMark>,
+    /// Whether it was withdrawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<bool>,
+    /// When the commit was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "2023-11-14T22:13:20.007Z")]
+    pub last_modified: Option<Timestamp>,
+    /// When the repository was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "2023-09-20T13:03:50.000Z")]
+    pub created_at: Option<Timestamp>,
+    /// Downloads from this hub.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub downloads: Option<u64>,
+    /// Always 0: there are no likes here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub likes: Option<u64>,
+    /// Tags under which it is listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = json!(["transformers", "text-generation", "license:apache-2.0"]))]
+    pub tags: Option<Vec<String>>,
+    /// Task.
+    #[serde(rename = "pipeline_tag", skip_serializing_if = "Option::is_none")]
+    pub pipeline_tag: Option<String>,
+    /// Library that loads it.
+    #[serde(rename = "library_name", skip_serializing_if = "Option::is_none")]
+    pub library_name: Option<String>,
+    /// Text that stands for what a model fills in.
+    #[serde(rename = "mask_token", skip_serializing_if = "Option::is_none")]
+    pub mask_token: Option<String>,
+    /// What a space runs on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sdk: Option<String>,
+    /// What a dataset's card says of it in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Fields of the card.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub card_data: Option<Map<String, Value>>,
+    /// Excerpt of the model's configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub config: Option<Map<String, Value>>,
+    /// How transformers loads the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transformers_info: Option<TransformersInfo>,
+    /// Parameter counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub safetensors: Option<Safetensors>,
+    /// Header of a GGUF file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub gguf: Option<Map<String, Value>>,
+    /// Evaluation results.
+    #[serde(rename = "model-index", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub model_index: Option<Vec<Value>>,
+    /// Example inputs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub widget_data: Option<Vec<Value>>,
+    /// Files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub siblings: Option<Vec<Sibling>>,
+    /// Bytes of all files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used_storage: Option<u64>,
+}
+
+impl RepoInfo {
+    /// The view of a repository at a commit; files and their bytes are added by who has them.
+    pub fn new(repo: &Repo, commit: &Commit, card: &CardFacts) -> Self {
+        let facts = UpstreamFacts::from_info(commit.upstream_info.as_ref());
+        let data = card.data.as_ref().and_then(Value::as_object);
+        let is = |kind: RepoKind| repo.kind == kind;
+        RepoInfo {
+            public_id: repo.public_id.clone(),
+            id: repo.name.to_string(),
+            model_id: is(RepoKind::Model).then(|| repo.name.to_string()),
+            author: Some(repo.name.namespace().to_owned()),
+            sha: Some(commit.oid.to_hex()),
+            private: Some(repo.visibility != Visibility::Public),
+            gated: Some(repo.gated.into()),
+            disabled: Some(false),
+            last_modified: Some(commit.committed_at.unwrap_or(repo.updated_at)),
+            created_at: Some(repo.born_at),
+            downloads: Some(u64::try_from(repo.downloads).unwrap_or(0)),
+            likes: Some(0),
+            tags: Some(card.tags.clone()),
+            pipeline_tag: facts.pipeline_tag.or_else(|| first(data, "pipeline_tag")),
+            library_name: facts.library_name.or_else(|| first(data, "library_name")),
+            mask_token: facts.mask_token,
+            sdk: facts.sdk.or_else(|| first(data, "sdk")).filter(|_| is(RepoKind::Space)),
+            description: data.and_then(|data| text(data, "description")).filter(|_| is(RepoKind::Dataset)),
+            card_data: data.cloned(),
+            config: facts.config,
+            transformers_info: facts.transformers_info,
+            safetensors: facts.safetensors,
+            gguf: facts.gguf,
+            model_index: facts.model_index,
+            widget_data: facts.widget_data,
+            siblings: None,
+            used_storage: None,
+        }
+    }
+}
+
+/// The first text of a card's field.
+fn first(data: Option<&Map<String, Value>>, field: &str) -> Option<String> {
+    strings(data?, field).first().filter(|text| !text.is_empty()).map(|&text| text.to_owned())
+}
+
+/// Only the named fields of a description, beside its ids; a name it does not have changes nothing.
+pub fn project(info: &RepoInfo, names: &[impl AsRef<str>]) -> Result<Value, serde_json::Error> {
+    let mut value = serde_json::to_value(info)?;
+    if let Value::Object(fields) = &mut value {
+        let wanted = |key: &str| matches!(key, "_id" | "id") || names.iter().any(|name| name.as_ref() == key);
+        fields.retain(|key, _| wanted(key));
+    }
+    Ok(value)
+}

@@ -1,0 +1,115 @@
+//! The caller as `whoami-v2` describes it.
+
+use acervo_core::Role;
+use acervo_core::access::Identity;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessToken {
+    /// Its name; clients store it under this one.
+    #[schema(example = "laptop")]
+    pub display_name: String,
+    /// `read` or `write`.
+    #[schema(example = "read")]
+    pub role: &'static str,
+}
+
+/// How the caller has proved who it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UserAuth {
+    /// Always `access_token`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The credential used.
+    pub access_token: AccessToken,
+}
+
+/// A caller. Only name and credential mean something here; the rest is what clients expect to be there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    /// Always `user`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Name, which is also the caller's own namespace.
+    #[schema(example = "ana")]
+    pub name: String,
+    /// The same.
+    pub fullname: String,
+    /// Always empty: mail addresses are not handed out.
+    pub email: String,
+    /// Always true, so that no client asks for it.
+    pub email_verified: bool,
+    /// Always false.
+    pub is_pro: bool,
+    /// Always false.
+    pub can_pay: bool,
+    /// Always empty.
+    pub avatar_url: String,
+    /// Always null.
+    #[schema(value_type = Option<i64>)]
+    pub period_end: Option<i64>,
+    /// Always empty: organisations have no members here.
+    #[schema(value_type = Vec<Object>)]
+    pub orgs: Vec<serde_json::Value>,
+    /// The credential used.
+    pub auth: UserAuth,
+}
+
+impl From<&Identity> for User {
+    fn from(identity: &Identity) -> Self {
+        let role = if identity.cap.implies(Role::Writer) { "write" } else { "read" };
+        User {
+            kind: "user",
+            name: identity.name.clone(),
+            fullname: identity.name.clone(),
+            email: String::new(),
+            email_verified: true,
+            is_pro: false,
+            can_pay: false,
+            avatar_url: String::new(),
+            period_end: None,
+            orgs: Vec::new(),
+            auth: UserAuth {
+                kind: "access_token",
+                access_token: AccessToken { display_name: identity.credential.clone(), role },
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use acervo_core::Role;
+    use acervo_core::access::Identity;
+    use serde_json::json;
+
+    use super::User;
+
+    #[test]
+    fn the_cap_of_the_credential_is_its_role() {
+        for (cap, role) in [
+            (Role::Reader, "read"),
+            (Role::Auditor, "read"),
+            (Role::Reviewer, "read"),
+            (Role::Writer, "write"),
+            (Role::Admin, "write"),
+        ] {
+            let identity = Identity {
+                principal_id: 7,
+                name: "ana".to_owned(),
+                grants: Vec::new(),
+                cap,
+                credential: "laptop".to_owned(),
+            };
+            let view = serde_json::to_value(User::from(&identity)).unwrap();
+            assert_eq!(view["auth"]["accessToken"], json!({"displayName": "laptop", "role": role}));
+            assert_eq!(view["orgs"], json!([]));
+            assert!(!view.to_string().contains('7'), "database keys stay here: {view}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Route patterns: the short form in which the router page writes them, and how a path is split by one.
+//!
+//! `{repo}` stands for `{ns}/{name}` and for a bare `{name}`; `{plural}` for the three kinds; `{rest}` for one or more
+//! further segments. The router decides which pattern a path matches, and the same pattern then splits the raw path, so
+//! the two can never disagree on which segment is a marker. actix matches with `%2F` still encoded, hence both see the
+//! same slashes.
+
+use std::ops::Range;
+
+use acervo_core::RepoKind;
+use percent_encoding::percent_decode_str;
+
+use crate::error::HubError;
+
+/// One concrete pattern of the router page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    /// As the router page writes it; the label of metrics and log lines.
+    pub line: &'static str,
+    pieces: Vec<Piece>,
+}
+
+/// What one segment of a pattern is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Piece {
+    Literal(&'static str),
+    Plural,
+    Namespace,
+    Name,
+    /// A full commit id, the first segment of what follows the name.
+    Commit,
+    /// Any one segment that says nothing of a repository.
+    Other(&'static str),
+    Rest,
+}
+
+/// A raw path, split by its pattern; nothing is decoded yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Split<'a> {
+    /// What kind of repository the path is about.
+    pub(super) kind: RepoKind,
+    /// Every segment.
+    pub(super) segments: Vec<&'a str>,
+    /// Which segments are the repository's name.
+    pub(super) name: Range<usize>,
+    /// Where the segments after the marker begin.
+    pub(super) rest: usize,
+}
+
+impl Pattern {
+    /// The concrete patterns of a line, namespaced ids before bare ones.
+    pub fn expand(line: &'static str) -> Vec<Pattern> {
+        let pieces = |namespaced: bool| {
+            line.split('/').filter(|text| !text.is_empty()).flat_map(move |text| piece(text, namespaced)).collect()
+        };
+        let bare = Pattern { line, pieces: pieces(false) };
+        if line.contains("{repo}") { vec![Pattern { line, pieces: pieces(true) }, bare] } else { vec![bare] }
+    }
+
+    /// The pattern as actix reads it, from its `skip`th segment on.
+    pub fn actix(&self, skip: usize) -> String {
+        let mut text = String::new();
+        for piece in self.pieces.iter().skip(skip) {
+            text.push('/');
+            text.push_str(match piece {
+                Piece::Literal(literal) => literal,
+                Piece::Plural => "{plural:models|datasets|spaces}",
+                Piece::Namespace => "{ns}",
+                Piece::Name => "{name}",
+                Piece::Commit => "{commit:[0-9a-fA-F]{40}}",
+                Piece::Other(name) => name,
+                Piece::Rest => "{rest:.+}",
+            });
+        }
+        if text.is_empty() { "/".to_owned() } else { text }
+    }
+
+    /// Splits a raw path that this pattern matched.
+    pub(super) fn split<'a>(&self, raw_path: &'a str) -> Result<Split<'a>, HubError> {
+        let segments = segments(raw_path);
+        let at = |wanted: fn(&Piece) -> bool| self.pieces.iter().position(wanted);
+        let no_repository = || HubError::Internal(format!("the route `{}` names no repository", self.line));
+        let name_at = at(|piece| *piece == Piece::Name).ok_or_else(no_repository)?;
+        let start = at(|piece| *piece == Piece::Namespace).unwrap_or(name_at);
+        let kind = match (at(|piece| *piece == Piece::Plural), self.pieces.first()) {
+            (Some(index), _) => segments.get(index).and_then(|text| RepoKind::from_plural(text)),
+            (None, Some(Piece::Literal(prefix))) => RepoKind::from_plural(prefix),
+            (None, _) => Some(RepoKind::Model),
+        };
+        let rest = at(|piece| matches!(piece, Piece::Commit | Piece::Rest)).unwrap_or(self.pieces.len());
+        let kind = kind.ok_or_else(no_repository)?;
+        if segments.len() <= name_at {
+            return Err(no_repository());
+        }
+        Ok(Split { kind, name: start..name_at + 1, rest: rest.min(segments.len()), segments })
+    }
+}
+
+/// The pieces that one segment of a line stands for.
+fn piece(text: &'static str, namespaced: bool) -> Vec<Piece> {
+    match text {
+        "{repo}" if namespaced => vec![Piece::Namespace, Piece::Name],
+        "{repo}" => vec![Piece::Name],
+        "{plural}" => vec![Piece::Plural],
+        "{commit}" => vec![Piece::Commit],
+        "{rest}" => vec![Piece::Rest],
+        text if text.starts_with('{') => vec![Piece::Other(text)],
+        literal => vec![Piece::Literal(literal)],
+    }
+}
+
+/// The segments of a raw path, without the empty ones at its ends: llama.cpp joins its endpoint with a second slash.
+pub(super) fn segments(raw_path: &str) -> Vec<&str> {
+    raw_path.trim_matches('/').split('/').collect()
+}
+
+/// Decodes one segment, exactly once; a plus sign is a plus sign.
+pub(super) fn decode(segment: &str) -> Result<String, HubError> {
+    let escapes_are_whole = segment.split('%').skip(1).all(|after| {
+        after.len() >= 2 && after.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit)
+    });
+    let refused = || HubError::Invalid(format!("the URL segment `{segment}` is not percent-encoded UTF-8"));
+    if !escapes_are_whole {
+        return Err(refused());
+    }
+    Ok(percent_decode_str(segment).decode_utf8().map_err(|_| refused())?.into_owned())
+}

@@ -1,0 +1,7 @@
+//! The pages, one file each.
+
+pub(crate) mod home;
+pub(crate) mod not_found;
+
+#[cfg(test)]
+mod tests;
