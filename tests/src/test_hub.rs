@@ -15,7 +15,7 @@ use acervo_store::db::mirrors::Mirror;
 use reqwest::{Client, RequestBuilder, Response};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 /// A hub under test.
@@ -24,8 +24,9 @@ pub struct TestHub {
     hub: Hub,
     url: String,
     client: Client,
-    shutdown: CancellationToken,
-    server: Option<JoinHandle<()>>,
+    /// Stops the server when this hub is dropped.
+    shutdown: DropGuard,
+    server: JoinHandle<()>,
     folder: TempDir,
 }
 
@@ -58,17 +59,16 @@ impl TestHub {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .expect("a client");
-        TestHub { hub, url, client, shutdown, server: Some(server), folder }
+        TestHub { hub, url, client, shutdown: shutdown.drop_guard(), server, folder }
     }
 
     /// Stops this hub and starts another on the same folder, as after the end of the process.
-    pub async fn restart(mut self, endpoint: &str) -> TestHub {
-        self.shutdown.cancel();
-        if let Some(server) = self.server.take() {
-            server.await.expect("the server ends");
-        }
-        self.hub.db().close().await.expect("the database closes");
-        TestHub::in_folder(self.folder, endpoint, |_| {}).await
+    pub async fn restart(self, endpoint: &str) -> TestHub {
+        let TestHub { hub, shutdown, server, folder, .. } = self;
+        drop(shutdown);
+        server.await.expect("the server ends");
+        hub.db().close().await.expect("the database closes");
+        TestHub::in_folder(folder, endpoint, |_| {}).await
     }
 
     /// The hub itself, for use cases that have no route yet.
@@ -166,12 +166,6 @@ impl TestHub {
         let mirror = self.mirror(kind, name).await;
         self.sync(&mirror).await;
         mirror
-    }
-}
-
-impl Drop for TestHub {
-    fn drop(&mut self) {
-        self.shutdown.cancel();
     }
 }
 

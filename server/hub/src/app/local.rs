@@ -57,7 +57,8 @@ pub async fn commit_files(hub: &Hub, caller: &Caller, new: &NewCommit) -> Result
         stored.push((file.path.clone(), blob_id));
         entries.push(entry(file));
     }
-    let listing = Listing::build(entries).map_err(|error| HubError::Invalid(format!("{error}; name each file once")))?;
+    let listing =
+        Listing::build(entries).map_err(|error| HubError::Invalid(format!("{error}; name each file once")))?;
     let at = hub.now();
     let head = refs::by_name(hub.db().reader(), repo.id, RefKind::Branch, &repo.default_branch).await?;
     let parent = head.and_then(|found| found.served).map(|(_, oid)| oid);

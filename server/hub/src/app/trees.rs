@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use acervo_core::RepoPath;
-use acervo_core::access::Readable;
+use acervo_core::access::{Caller, Readable, readable};
 use acervo_core::listing::EntryKind;
 use acervo_store::db::commits::Commit;
 use acervo_store::db::repos::Repo;
 use acervo_store::db::trees::{self, ListingTotals, SegmentRef, StoredEntry, Within};
 
+use crate::app::repos::Summary;
 use crate::context::Hub;
-use crate::error::HubError;
+use crate::error::{HubError, denied};
 
 /// Entries of one page unless the client asks for fewer; clients that read only the first page get this many.
 pub const PAGE_ENTRIES: usize = 1000;
@@ -177,6 +178,13 @@ pub async fn all_files(hub: &Hub, _repo: &Readable<Arc<Repo>>, commit: &Commit) 
         files.extend(entries.into_iter().filter(|found| found.entry.is_file()));
     }
     Ok(files)
+}
+
+/// Every file at the default revision of a repository of a list, in path order.
+pub async fn summary_files(hub: &Hub, caller: &Caller, summary: &Summary) -> Result<Vec<StoredEntry>, HubError> {
+    let Summary { repo, head, .. } = summary;
+    let repo = readable(caller, Arc::new(repo.clone())).map_err(|why| denied(why, repo.kind, repo.name.as_str()))?;
+    all_files(hub, &repo, head).await
 }
 
 /// Files and bytes of a commit.

@@ -79,7 +79,10 @@ pub(super) async fn run_user(hub: &Hub, command: UserCommand) -> Result<ExitCode
         UserCommand::Create(args) => {
             let kind = if args.robot { PrincipalKind::Robot } else { PrincipalKind::Person };
             let user = identity::create_user(hub, &caller, &args.name, kind, args.role).await?;
-            println!("user `{0}` made; give them a token with `acervo token create --user {0} --role reader --name laptop`", user.name);
+            println!(
+                "user `{0}` made; give them a token with `acervo token create --user {0} --role reader --name laptop`",
+                user.name
+            );
         }
         UserCommand::List => {
             let rows: Vec<Vec<String>> = identity::users(hub, &caller)
@@ -132,7 +135,14 @@ pub(super) async fn run_token(hub: &Hub, command: TokenCommand) -> Result<ExitCo
                         _ => "active",
                     };
                     let ends = token.expires_at.map_or_else(|| "never".to_owned(), |end| end.to_string());
-                    vec![token.name, listed.principal, token.cap.to_string(), format!("…{}", token.hint), state.to_owned(), ends]
+                    vec![
+                        token.name,
+                        listed.principal,
+                        token.cap.to_string(),
+                        format!("…{}", token.hint),
+                        state.to_owned(),
+                        ends,
+                    ]
                 })
                 .collect();
             print::table(&["name", "user", "role", "ends in", "state", "expires"], &rows);

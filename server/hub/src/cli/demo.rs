@@ -87,7 +87,13 @@ fn introduce(mirror: &DemoMirror, wanted: &[(RepoKind, String)]) {
     println!("the mirror runs at {url}   (token {token})\n");
     println!("try, in another terminal:");
     println!("  curl -s {url}/api/{}/{name}", kind.plural());
-    println!("  HF_ENDPOINT={url} hf download {name}{}", if kind == RepoKind::Model { String::new() } else { format!(" --repo-type {kind}") });
+    println!(
+        "  HF_ENDPOINT={url} hf download {name}{}",
+        if kind == RepoKind::Model { String::new() } else { format!(" --repo-type {kind}") }
+    );
     println!("  HF_ENDPOINT={url} HF_TOKEN={token} hf auth whoami");
-    println!("\nor open {url} in a browser. Everything is in a temporary folder ({}) and goes away on Ctrl-C.", print::size(mirror.bytes()));
+    println!(
+        "\nor open {url} in a browser. Everything is in a temporary folder ({}) and goes away on Ctrl-C.",
+        print::size(mirror.bytes())
+    );
 }

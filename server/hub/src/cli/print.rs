@@ -35,8 +35,7 @@ pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) {
     };
     let widths: Vec<usize> = (0..heading.len()).map(width).collect();
     let line = |cells: Vec<&str>| {
-        let padded: Vec<String> =
-            cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let padded: Vec<String> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         println!("{}", padded.join("  ").trim_end());
     };
     line(heading.to_vec());
@@ -52,8 +51,14 @@ mod tests {
     #[test]
     fn sizes_have_three_digits() {
         let cases = [
-            (0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (11_400, "11.4 kB"), (999_499, "999 kB"),
-            (999_500, "1.00 MB"), (4_976_698_592, "4.98 GB"), (2_310_000_000_000, "2.31 TB"),
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.00 kB"),
+            (11_400, "11.4 kB"),
+            (999_499, "999 kB"),
+            (999_500, "1.00 MB"),
+            (4_976_698_592, "4.98 GB"),
+            (2_310_000_000_000, "2.31 TB"),
         ];
         for (bytes, text) in cases {
             assert_eq!(size(bytes), text);

@@ -173,7 +173,13 @@ mod tests {
 
     #[test]
     fn a_line_tells_rate_and_time_left() {
-        let view = ProgressView { files_total: 4, files_done: 1, bytes_total: 10_000_000, bytes_done: 4_000_000, ..ProgressView::default() };
+        let view = ProgressView {
+            files_total: 4,
+            files_done: 1,
+            bytes_total: 10_000_000,
+            bytes_done: 4_000_000,
+            ..ProgressView::default()
+        };
         assert_eq!(line(&view, Duration::from_secs(2)), "1/4 files, 4.00 MB of 10.0 MB, 2.00 MB/s, 3 s left");
         let idle = ProgressView { bytes_done: 0, ..view };
         assert!(line(&idle, Duration::from_secs(2)).ends_with("unknown time left"));

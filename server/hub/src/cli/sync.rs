@@ -50,7 +50,9 @@ pub(super) async fn run(hub: &Hub, args: SyncArgs) -> Result<ExitCode, HubError>
         None => mirrors::list(hub, &Caller::System).await?.into_iter().filter(|mirror| !mirror.paused).collect(),
     };
     if chosen.is_empty() {
-        return Err(HubError::NotFound("there are no mirrors; add one with `acervo mirror add namespace/name`".to_owned()));
+        return Err(HubError::NotFound(
+            "there are no mirrors; add one with `acervo mirror add namespace/name`".to_owned(),
+        ));
     }
     let mut reports = Vec::new();
     let mut failed = false;

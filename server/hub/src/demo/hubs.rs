@@ -122,8 +122,7 @@ impl DemoMirror {
     /// An empty mirror of the hub at `endpoint`, with a token for its reader.
     pub async fn start(endpoint: &str, bind: &str) -> Result<DemoMirror, HubError> {
         let running = Running::start(bind, Some(endpoint)).await?;
-        let request =
-            TokenRequest { name: "demo".to_owned(), role: Role::Reader, user: None, expires_at: None };
+        let request = TokenRequest { name: "demo".to_owned(), role: Role::Reader, user: None, expires_at: None };
         let token = identity::create_token(&running.hub, &Caller::System, &request).await?.text;
         Ok(DemoMirror { running, token })
     }

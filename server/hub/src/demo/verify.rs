@@ -30,7 +30,9 @@ pub async fn verify(
             bytes += check_file(&client, mirror.url(), *kind, name, file).await?;
             lfs += u64::from(file.sha256.is_some());
         }
-        if let Some(repo) = upstream.and_then(|own| own.repos().iter().find(|repo| repo.kind == *kind && format!("{}/{}", repo.namespace, repo.name) == *name)) {
+        if let Some(repo) = upstream.and_then(|own| {
+            own.repos().iter().find(|repo| repo.kind == *kind && format!("{}/{}", repo.namespace, repo.name) == *name)
+        }) {
             same_as_generated(&found, repo)?;
         }
         proofs.push(format!(
@@ -76,8 +78,8 @@ async fn files(client: &Client, base: &str, kind: RepoKind, name: &str) -> Resul
         return Err(not_proved(format!("the listing of {name} answers {}", response.status())));
     }
     let text = response.text().await.map_err(|error| failed(&error))?;
-    let entries: Vec<Value> =
-        serde_json::from_str(&text).map_err(|error| not_proved(format!("the listing of {name} is no JSON: {error}")))?;
+    let entries: Vec<Value> = serde_json::from_str(&text)
+        .map_err(|error| not_proved(format!("the listing of {name} is no JSON: {error}")))?;
     Ok(entries
         .iter()
         .filter(|entry| entry["type"] == "file")
@@ -116,13 +118,18 @@ async fn check_file(client: &Client, base: &str, kind: RepoKind, name: &str, fil
         Some(sha256) => found.sha256.to_hex() == *sha256,
         None => found.git_oid.map(|oid| oid.to_hex()).as_ref() == Some(&file.oid),
     };
-    if same && found.size == file.size { Ok(found.size) } else { Err(not_proved(format!("`{path}` of {name} has other bytes than declared"))) }
+    if same && found.size == file.size {
+        Ok(found.size)
+    } else {
+        Err(not_proved(format!("`{path}` of {name} has other bytes than declared")))
+    }
 }
 
 /// Whether the listing is that of the repository that was generated, neither more nor less.
 fn same_as_generated(found: &[Declared], repo: &crate::demo::content::DemoRepo) -> Result<(), HubError> {
     for file in &repo.files {
-        let expected = if file.lfs { Sha256Digest::of(&file.bytes).to_hex() } else { GitOid::of_blob(&file.bytes).to_hex() };
+        let expected =
+            if file.lfs { Sha256Digest::of(&file.bytes).to_hex() } else { GitOid::of_blob(&file.bytes).to_hex() };
         let listed = found.iter().find(|listed| listed.path == file.path);
         if listed.map(|listed| listed.sha256.as_ref().unwrap_or(&listed.oid)) != Some(&expected) {
             return Err(not_proved(format!("`{}` of {} is what was generated", file.path, repo.name)));
@@ -143,7 +150,10 @@ async fn check_range(client: &Client, base: &str, kind: RepoKind, name: &str) ->
     let response = request.send().await.map_err(|error| failed(&error))?;
     let (status, length) = (response.status(), response.content_length());
     if status != StatusCode::PARTIAL_CONTENT || length != Some(largest.size - half) {
-        return Err(not_proved(format!("the second half of `{}` answers {status} with {length:?} bytes", largest.path)));
+        return Err(not_proved(format!(
+            "the second half of `{}` answers {status} with {length:?} bytes",
+            largest.path
+        )));
     }
     Ok(format!("an interrupted download of `{}` goes on at byte {half}", largest.path))
 }

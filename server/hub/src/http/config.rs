@@ -16,6 +16,8 @@ pub struct ServerConfig {
     pub internal_url: String,
     /// Proxies whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Origins of web pages whose scripts may read from this hub; `*` stands for all of them.
+    pub cors_origins: Vec<String>,
     /// Seconds that running answers get to finish after a signal to stop.
     pub shutdown_seconds: u64,
     /// Largest body of a request to the API, in bytes.
@@ -29,6 +31,7 @@ impl Default for ServerConfig {
             public_url: String::new(),
             internal_url: String::new(),
             trusted_proxies: Vec::new(),
+            cors_origins: vec!["*".to_owned()],
             shutdown_seconds: 30,
             body_bytes_max: 2 * 1024 * 1024,
         }

@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::fmt;
 
-use acervo_core::{CommitOid, NameError};
+use acervo_core::CommitOid;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
@@ -41,6 +41,8 @@ pub enum ApiError {
     Hub(HubError),
     /// The same request belongs to this relative address.
     Redirect(String),
+    /// The address is there, but does not have this method.
+    OtherMethod,
 }
 
 impl<E: Into<HubError>> From<E> for ApiError {
@@ -54,6 +56,7 @@ impl fmt::Display for ApiError {
         match self {
             ApiError::Hub(error) => error.fmt(f),
             ApiError::Redirect(location) => write!(f, "moved to `{location}`"),
+            ApiError::OtherMethod => f.write_str("this address does not have this method"),
         }
     }
 }
@@ -63,6 +66,7 @@ impl ResponseError for ApiError {
         match self {
             ApiError::Hub(error) => row(error, false).status,
             ApiError::Redirect(_) => StatusCode::TEMPORARY_REDIRECT,
+            ApiError::OtherMethod => StatusCode::METHOD_NOT_ALLOWED,
         }
     }
 
@@ -80,6 +84,7 @@ impl ApiError {
             ApiError::Redirect(location) => {
                 HttpResponse::TemporaryRedirect().insert_header((LOCATION, location.as_str())).finish()
             }
+            ApiError::OtherMethod => Row::new(self.status_code(), self, Level::DEBUG).response(),
         }
     }
 
@@ -95,6 +100,21 @@ impl ApiError {
             _ => tracing::debug!(http.status = status, error = cause, "a request was refused"),
         }
     }
+}
+
+/// The answer to any failure of a handler or extractor; the failure is logged.
+pub(super) fn answer(failure: &actix_web::Error, caller_is_known: bool) -> HttpResponse {
+    if let Some(error) = failure.as_error::<ApiError>() {
+        error.log();
+        return error.response(caller_is_known);
+    }
+    // The framework's own: bodies that are too long or cannot be read, and the like.
+    let status = failure.as_response_error().status_code();
+    if status.is_server_error() {
+        tracing::error!(http.status = status.as_u16(), error = %failure, "a request failed inside");
+        return Row::new(status, INTERNAL, Level::ERROR).response();
+    }
+    Row::new(status, failure, Level::DEBUG).response()
 }
 
 /// An error with everything beneath it, in one line.
@@ -165,9 +185,8 @@ impl Row {
 fn row(error: &HubError, caller_is_known: bool) -> Row {
     let refused = |status: StatusCode| Row::new(status, error, Level::DEBUG);
     let broken = || Row::new(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, Level::ERROR);
-    let busy = |text: &str, seconds: u64| {
-        Row::new(StatusCode::SERVICE_UNAVAILABLE, text, Level::WARN).retry_after(seconds)
-    };
+    let busy =
+        |text: &str, seconds: u64| Row::new(StatusCode::SERVICE_UNAVAILABLE, text, Level::WARN).retry_after(seconds);
     match error {
         HubError::Name(_) | HubError::Invalid(_) => refused(StatusCode::BAD_REQUEST),
         HubError::TooMuch(_) => refused(StatusCode::PAYLOAD_TOO_LARGE),

@@ -5,8 +5,8 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use acervo_core::access::{Caller, Readable};
 use acervo_core::RepoKind;
+use acervo_core::access::{Caller, Readable};
 use acervo_store::db::commits::Commit;
 use acervo_store::db::repos::Repo;
 use actix_web::dev::Payload;
@@ -131,7 +131,8 @@ impl RepoRoute {
     /// Splits a raw path that `pattern` matched.
     pub(super) fn parse(pattern: &Pattern, raw_path: &str) -> Result<RepoRoute, HubError> {
         let split = pattern.split(raw_path)?;
-        let decoded = |segments: &[&str]| segments.iter().map(|text| pattern::decode(text)).collect::<Result<Vec<_>, _>>();
+        let decoded =
+            |segments: &[&str]| segments.iter().map(|text| pattern::decode(text)).collect::<Result<Vec<_>, _>>();
         let name = decoded(&split.segments[split.name.clone()])?.join("/");
         Ok(RepoRoute { kind: split.kind, name, rest: decoded(&split.segments[split.rest..])? })
     }

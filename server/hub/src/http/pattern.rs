@@ -14,9 +14,9 @@ use crate::error::HubError;
 
 /// One concrete pattern of the router page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern {
+pub(super) struct Pattern {
     /// As the router page writes it; the label of metrics and log lines.
-    pub line: &'static str,
+    pub(super) line: &'static str,
     pieces: Vec<Piece>,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Split<'a> {
 
 impl Pattern {
     /// The concrete patterns of a line, namespaced ids before bare ones.
-    pub fn expand(line: &'static str) -> Vec<Pattern> {
+    pub(super) fn expand(line: &'static str) -> Vec<Pattern> {
         let pieces = |namespaced: bool| {
             line.split('/').filter(|text| !text.is_empty()).flat_map(move |text| piece(text, namespaced)).collect()
         };
@@ -58,7 +58,7 @@ impl Pattern {
     }
 
     /// The pattern as actix reads it, from its `skip`th segment on.
-    pub fn actix(&self, skip: usize) -> String {
+    pub(super) fn actix(&self, skip: usize) -> String {
         let mut text = String::new();
         for piece in self.pieces.iter().skip(skip) {
             text.push('/');
@@ -73,6 +73,17 @@ impl Pattern {
             });
         }
         if text.is_empty() { "/".to_owned() } else { text }
+    }
+
+    /// The order in which patterns are tried, lowest first.
+    ///
+    /// Paths under a literal come before those that begin with a name (`datasets/x/resolve/..` is a dataset with a bare
+    /// id). Among the rest, a namespaced id with a marker after it wins over a bare one, and both over a plain id.
+    pub(super) fn precedence(&self) -> u8 {
+        let begins_with_name = matches!(self.pieces.first(), Some(Piece::Namespace | Piece::Name));
+        let ends_with_name = self.pieces.last() == Some(&Piece::Name);
+        let is_bare = self.pieces.contains(&Piece::Name) && !self.pieces.contains(&Piece::Namespace);
+        u8::from(begins_with_name) * 4 + u8::from(ends_with_name) * 2 + u8::from(is_bare)
     }
 
     /// Splits a raw path that this pattern matched.
@@ -116,9 +127,10 @@ pub(super) fn segments(raw_path: &str) -> Vec<&str> {
 
 /// Decodes one segment, exactly once; a plus sign is a plus sign.
 pub(super) fn decode(segment: &str) -> Result<String, HubError> {
-    let escapes_are_whole = segment.split('%').skip(1).all(|after| {
-        after.len() >= 2 && after.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit)
-    });
+    let escapes_are_whole = segment
+        .split('%')
+        .skip(1)
+        .all(|after| after.len() >= 2 && after.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit));
     let refused = || HubError::Invalid(format!("the URL segment `{segment}` is not percent-encoded UTF-8"));
     if !escapes_are_whole {
         return Err(refused());

@@ -82,7 +82,7 @@ impl LogQuery {
 
 /// Lists the commits a revision stands on.
 #[utoipa::path(
-    get,
+    method(get, head),
     path = "/api/{plural}/{repo}/commits/{rest}",
     tag = "hub",
     params(RepoAddress, RevisionAddress, LogQuery),

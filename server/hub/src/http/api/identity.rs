@@ -13,7 +13,7 @@ use crate::http::extract::{Auth, RepoRoute, open_repo};
 
 /// Tells who the token belongs to.
 #[utoipa::path(
-    get,
+    method(get, head),
     path = "/api/whoami-v2",
     tag = "hub",
     responses(
@@ -34,7 +34,7 @@ pub async fn whoami(auth: Result<Auth, ApiError>) -> Result<HttpResponse, ApiErr
 
 /// Tells by its status alone whether the caller may read a repository.
 #[utoipa::path(
-    get,
+    method(get, head),
     path = "/api/{plural}/{repo}/auth-check",
     tag = "hub",
     params(RepoAddress),
@@ -56,7 +56,7 @@ pub async fn auth_check(
 
 /// Tells by its status alone whether the caller may write to a repository.
 #[utoipa::path(
-    get,
+    method(get, head),
     path = "/api/{plural}/{repo}/auth-check/write",
     tag = "hub",
     params(RepoAddress),

@@ -1,7 +1,7 @@
 //! `POST /api/{type}/{repo}/paths-info/{rev}`: the entries at some paths.
 
 use acervo_core::RepoPath;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -42,7 +42,9 @@ impl PathsQuery {
     /// The paths that can exist at all; the others are as good as missing.
     fn usable(&self) -> Result<Vec<RepoPath>, HubError> {
         if self.paths.len() > PATHS_MAX {
-            return Err(HubError::TooMuch(format!("at most {PATHS_MAX} paths can be asked for at once; send several requests")));
+            return Err(HubError::TooMuch(format!(
+                "at most {PATHS_MAX} paths can be asked for at once; send several requests"
+            )));
         }
         Ok(self.paths.iter().filter_map(|path| path.parse().ok()).collect())
     }

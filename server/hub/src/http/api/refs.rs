@@ -12,7 +12,7 @@ use crate::http::query::Query;
 
 /// Lists the refs of a repository.
 #[utoipa::path(
-    get,
+    method(get, head),
     path = "/api/{plural}/{repo}/refs",
     tag = "hub",
     params(

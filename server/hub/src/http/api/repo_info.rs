@@ -45,7 +45,7 @@ impl InfoQuery {
 
 /// Describes a repository at its default branch.
 #[utoipa::path(
-    get,
+    method(get, head),
     path = "/api/{plural}/{repo}",
     tag = "hub",
     params(RepoAddress, InfoQuery),
@@ -69,7 +69,7 @@ pub async fn default_revision(
 
 /// Describes a repository at a revision.
 #[utoipa::path(
-    get,
+    method(get, head),
     path = "/api/{plural}/{repo}/revision/{rest}",
     tag = "hub",
     params(RepoAddress, RevisionAddress, InfoQuery),
@@ -122,9 +122,8 @@ fn selection_warning(selection: &Selection) -> Option<String> {
     if selection.is_everything() {
         return None;
     }
-    let quoted = |patterns: &[String]| {
-        patterns.iter().map(|pattern| format!("`{pattern}`")).collect::<Vec<_>>().join(" ")
-    };
+    let quoted =
+        |patterns: &[String]| patterns.iter().map(|pattern| format!("`{pattern}`")).collect::<Vec<_>>().join(" ");
     let mut text = "selection; this hub holds a part of the repository only".to_owned();
     if !selection.include.is_empty() {
         text.push_str(&format!(", what matches {}", quoted(&selection.include)));

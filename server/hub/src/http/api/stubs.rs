@@ -14,7 +14,7 @@ use crate::http::extract::{Auth, RepoRoute, open_repo};
 
 /// Says that there is nothing to know of agent harnesses; without an answer `hf` asks again at every command.
 #[utoipa::path(
-    get,
+    method(get, head),
     path = "/api/agent-harnesses",
     tag = "stub",
     responses((status = 200, description = "Always empty", body = Object,
@@ -26,7 +26,7 @@ pub async fn agent_harnesses() -> HttpResponse {
 
 /// Accepts telemetry and drops it.
 #[utoipa::path(
-    head,
+    method(get, head),
     path = "/api/telemetry/{rest}",
     tag = "stub",
     params(("rest" = String, Path, description = "Topic")),
@@ -38,7 +38,7 @@ pub async fn telemetry() -> HttpResponse {
 
 /// Lists the discussions of a repository: none, there are no discussions here.
 #[utoipa::path(
-    get,
+    method(get, head),
     path = "/api/{plural}/{repo}/discussions",
     tag = "stub",
     params(RepoAddress),
@@ -123,7 +123,7 @@ fn verdict(body: &[u8]) -> CardVerdict {
 
 /// Answers every other path below `/api` in JSON, with the text where clients look for it.
 #[utoipa::path(
-    get,
+    method(get, head),
     path = "/api/{rest}",
     tag = "stub",
     params(("rest" = String, Path, description = "Any path that is not described here")),

@@ -57,7 +57,7 @@ fn request(query: &TreeQuery, segments: &[String]) -> Result<TreeRequest, HubErr
 
 /// Lists a folder of a commit.
 #[utoipa::path(
-    get,
+    method(get, head),
     path = "/api/{plural}/{repo}/tree/{rest}",
     tag = "hub",
     params(
@@ -89,7 +89,10 @@ pub async fn tree(
         let oid = commit.oid.to_hex();
         let path = ["api", route.kind.plural(), repo.name.namespace(), repo.name.name(), "tree", &oid];
         let folder = request.folder.as_ref().map(RepoPath::as_str);
-        response.insert_header((LINK, next_page::link(&base, path.into_iter().chain(folder), &query, &cursor::encode(&last))?));
+        response.insert_header((
+            LINK,
+            next_page::link(&base, path.into_iter().chain(folder), &query, &cursor::encode(&last))?,
+        ));
     }
     Ok(response.json(page.entries.iter().map(TreeItem::from).collect::<Vec<_>>()))
 }

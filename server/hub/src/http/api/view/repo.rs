@@ -229,3 +229,169 @@ pub fn project(info: &RepoInfo, names: &[impl AsRef<str>]) -> Result<Value, serd
     }
     Ok(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use acervo_core::listing::{EntryKind, LfsIdentity};
+    use acervo_core::{RepoKind, Selection, Timestamp, TreeEntry, Visibility};
+    use acervo_store::db::commits::{CardFacts, Commit, State};
+    use acervo_store::db::repos::{Gated, Origin, Repo};
+    use acervo_store::db::trees::StoredEntry;
+    use serde_json::{Value, json};
+
+    use super::{RepoInfo, Sibling, project};
+
+    fn repo(kind: RepoKind) -> Repo {
+        Repo {
+            id: 987_654,
+            public_id: "66f2a1c09d3e4b5f60718293".to_owned(),
+            kind,
+            name: "acme/tiny".parse().unwrap(),
+            namespace_id: 987_655,
+            visibility: Visibility::Internal,
+            gated: Gated::Manual,
+            origin: Origin::Mirror,
+            upstream_endpoint: Some("https://hub.example".to_owned()),
+            upstream_name: Some("acme/Tiny".to_owned()),
+            born_at: Timestamp::from_millis(1_600_000_000_000),
+            default_branch: "main".to_owned(),
+            downloads: 12,
+            updated_at: Timestamp::from_millis(1_700_000_000_007),
+        }
+    }
+
+    fn commit(upstream_info: Value) -> Commit {
+        Commit {
+            id: 987_656,
+            oid: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
+            state: State::Visible,
+            title: "Add weights".to_owned(),
+            message: String::new(),
+            authors: vec!["ana".to_owned()],
+            committed_at: Some(Timestamp::from_millis(1_650_000_000_000)),
+            predecessor: None,
+            upstream_listing_id: Some(1),
+            served_listing_id: Some(2),
+            selection: Selection::default(),
+            upstream_info: Some(upstream_info),
+        }
+    }
+
+    fn files() -> Vec<StoredEntry> {
+        let entry = |path: &str, size, lfs| StoredEntry {
+            entry: TreeEntry {
+                path: path.parse().unwrap(),
+                kind: EntryKind::File,
+                size,
+                oid: "89abcdef0123456789abcdef0123456789abcdef".parse().unwrap(),
+                lfs,
+            },
+            blob: None,
+        };
+        let lfs = LfsIdentity { sha256: "cd".repeat(32).parse().unwrap(), pointer_size: 134 };
+        vec![entry("config.json", 571, None), entry("model.safetensors", 4_000_000_000, Some(lfs))]
+    }
+
+    fn upstream_info() -> Value {
+        json!({
+            "_id": "upstream", "id": "acme/Tiny", "sha": "f".repeat(40), "downloads": 5_000_000, "likes": 77,
+            "private": "no", "gated": 1, "tags": ["region:us"], "xetEnabled": true,
+            "pipeline_tag": "text-generation", "library_name": "transformers", "mask_token": "<mask>",
+            "config": {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "xet_hash": "00"},
+            "safetensors": {"parameters": {"BF16": 2_000_000_000_u64}, "total": 2_000_000_000_u64},
+            "gguf": {"total": 1, "architecture": "llama", "context_length": 4096},
+            "transformersInfo": {"auto_model": "AutoModelForCausalLM", "processor": "AutoTokenizer"},
+            "model-index": [{"name": "tiny", "results": [{"source": {"url": "https://hub.example/board"}}]}],
+            "widgetData": [{"text": "Hello"}], "spaces": ["acme/demo"], "cardData": {"license": "from upstream"},
+        })
+    }
+
+    fn card() -> CardFacts {
+        let data = json!({"license": "mit", "language": ["en", "gn"], "pipeline_tag": "from the card"});
+        CardFacts { data: Some(data), tags: vec!["en".to_owned(), "license:mit".to_owned()] }
+    }
+
+    #[test]
+    fn a_full_description_has_this_shape() {
+        let mut info = RepoInfo::new(&repo(RepoKind::Model), &commit(upstream_info()), &card());
+        info.siblings = Some(files().iter().map(|file| Sibling::new(file, true)).collect());
+        info.used_storage = Some(4_000_000_571);
+        insta::assert_json_snapshot!("full_model_info", info);
+    }
+
+    #[test]
+    fn nothing_of_the_wrong_type_and_no_key_of_the_database_is_shown() {
+        for hostile in [json!(1), json!("https://hub.example"), json!([1]), json!({"a": 1}), json!(null), json!(true)] {
+            let names = ["config", "safetensors", "gguf", "transformersInfo", "model-index", "widgetData", "cardData"];
+            let texts = ["mask_token", "pipeline_tag", "library_name", "sdk", "description", "tags", "siblings"];
+            let all: Value = names.iter().chain(&texts).map(|name| ((*name).to_owned(), hostile.clone())).collect();
+            let card = CardFacts { data: Some(all.clone()), tags: Vec::new() };
+            for kind in RepoKind::ALL {
+                let shown = serde_json::to_value(RepoInfo::new(&repo(kind), &commit(all.clone()), &card)).unwrap();
+                let is_right = |name: &str, right: fn(&Value) -> bool| shown.get(name).is_none_or(right);
+                for name in ["config", "gguf", "cardData"] {
+                    assert!(is_right(name, Value::is_object), "{name}: {hostile}");
+                }
+                for name in ["model-index", "widgetData", "tags"] {
+                    assert!(is_right(name, Value::is_array), "{name}: {hostile}");
+                }
+                for name in &texts[..5] {
+                    assert!(is_right(name, Value::is_string), "{name}: {hostile}");
+                }
+                for name in ["safetensors", "transformersInfo", "siblings"] {
+                    assert_eq!(shown.get(name), None, "{name}: {hostile}");
+                }
+                assert!(!shown.to_string().contains("98765"), "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_description_without_card_and_upstream_has_the_basic_fields() {
+        let bare = Commit { upstream_info: None, committed_at: None, ..commit(json!(null)) };
+        let open = Repo { visibility: Visibility::Public, gated: Gated::None, ..repo(RepoKind::Dataset) };
+        let shown = serde_json::to_value(RepoInfo::new(&open, &bare, &CardFacts::default())).unwrap();
+        assert_eq!(
+            shown,
+            json!({
+                "_id": "66f2a1c09d3e4b5f60718293", "id": "acme/tiny", "author": "acme",
+                "sha": "0123456789abcdef0123456789abcdef01234567", "private": false, "gated": false, "disabled": false,
+                "lastModified": "2023-11-14T22:13:20.007Z", "createdAt": "2020-09-13T12:26:40.000Z",
+                "downloads": 12, "likes": 0, "tags": [],
+            })
+        );
+    }
+
+    #[test]
+    fn the_card_speaks_where_upstream_is_silent() {
+        let data =
+            json!({"pipeline_tag": "fill-mask", "library_name": "spacy", "sdk": "gradio", "description": "A set"});
+        let card = CardFacts { data: Some(data), tags: Vec::new() };
+        let info = |kind| RepoInfo::new(&repo(kind), &commit(json!({})), &card);
+        let model = info(RepoKind::Model);
+        assert_eq!((model.pipeline_tag.as_deref(), model.library_name.as_deref()), (Some("fill-mask"), Some("spacy")));
+        assert_eq!((model.sdk, model.description), (None, None));
+        assert_eq!(info(RepoKind::Space).sdk.as_deref(), Some("gradio"));
+        assert_eq!(info(RepoKind::Dataset).description.as_deref(), Some("A set"));
+    }
+
+    #[test]
+    fn projections_keep_ids_and_ignore_unknown_names() {
+        let info = RepoInfo::new(&repo(RepoKind::Model), &commit(upstream_info()), &card());
+        assert_eq!(
+            project(&info, &["sha", "nonsense", "model-index"]).unwrap(),
+            json!({
+                "_id": "66f2a1c09d3e4b5f60718293", "id": "acme/tiny",
+                "sha": "0123456789abcdef0123456789abcdef01234567",
+                "model-index": [{"name": "tiny", "results": [{"source": {}}]}],
+            })
+        );
+    }
+
+    #[test]
+    fn files_without_blobs_have_only_their_names() {
+        let views: Vec<Sibling> = files().iter().map(|file| Sibling::new(file, false)).collect();
+        let names = json!([{"rfilename": "config.json"}, {"rfilename": "model.safetensors"}]);
+        assert_eq!(serde_json::to_value(views).unwrap(), names);
+    }
+}

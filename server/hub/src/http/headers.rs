@@ -1,0 +1,114 @@
+//! Headers of served contents: type, name, and how long who may keep them. Pure text; nothing is looked up here.
+
+use acervo_core::{CommitOid, RepoPath, Visibility};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// Extensions whose contents are shown as text; HTML and SVG too, since they must not act in this hub's name.
+const TEXT_EXTENSIONS: &[&str] = &[
+    "bib",
+    "c",
+    "cc",
+    "cfg",
+    "cff",
+    "cpp",
+    "csv",
+    "cu",
+    "cuh",
+    "dockerfile",
+    "gitattributes",
+    "gitignore",
+    "go",
+    "h",
+    "hpp",
+    "htm",
+    "html",
+    "ini",
+    "java",
+    "jinja",
+    "jinja2",
+    "js",
+    "jsonl",
+    "jsx",
+    "license",
+    "log",
+    "lua",
+    "makefile",
+    "markdown",
+    "md",
+    "merges",
+    "mjs",
+    "ndjson",
+    "opts",
+    "proto",
+    "py",
+    "pyi",
+    "r",
+    "rb",
+    "rs",
+    "rst",
+    "sh",
+    "spec",
+    "srt",
+    "svg",
+    "template",
+    "tex",
+    "toml",
+    "ts",
+    "tsv",
+    "tsx",
+    "txt",
+    "vocab",
+    "vtt",
+    "xml",
+    "yaml",
+    "yml",
+];
+
+/// What needs no escape in the extended form of a header parameter (RFC 8187, `attr-char`).
+const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'#')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'^')
+    .remove(b'_')
+    .remove(b'`')
+    .remove(b'|')
+    .remove(b'~');
+
+/// How long a commit's contents may be kept: they never change.
+const FOREVER: &str = "public, max-age=31536000, immutable";
+
+/// Media type of a file, by its name: browsers are never told anything they would execute.
+pub(super) fn content_type(path: &RepoPath) -> &'static str {
+    let name = path.file_name().to_ascii_lowercase();
+    // A name without a dot is its own extension: `LICENSE`, `Dockerfile`, `.gitattributes`.
+    match name.rsplit_once('.').map_or(name.as_str(), |(_, extension)| extension) {
+        "json" | "ipynb" | "webmanifest" => "application/json",
+        extension if TEXT_EXTENSIONS.contains(&extension) => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}
+
+/// How a browser should offer the file. huggingface_hub reads the quoted form and wants the semicolon after it.
+pub(super) fn content_disposition(path: &RepoPath, is_download: bool) -> String {
+    let kind = if is_download { "attachment" } else { "inline" };
+    let name = path.file_name();
+    let plain: String =
+        name.chars().map(|c| if matches!(c, ' '..='~') && !matches!(c, '"' | '\\' | ';') { c } else { '_' }).collect();
+    format!("{kind}; filename*=UTF-8''{}; filename=\"{plain}\";", utf8_percent_encode(name, EXTENDED))
+}
+
+/// Who may keep the answer for how long; `revision` is what the client wrote.
+pub(super) fn cache_control(visibility: Visibility, revision: &str) -> &'static str {
+    let is_commit = revision.parse::<CommitOid>().is_ok();
+    match (visibility, is_commit) {
+        (Visibility::Public, true) => FOREVER,
+        (Visibility::Public, false) => "no-cache",
+        // Rights can be taken away: ask again each time, which costs a 304.
+        (Visibility::Internal | Visibility::Private, _) => "private, no-cache",
+    }
+}

@@ -1,0 +1,90 @@
+//! What operators and their machines ask: is it alive, is it ready, how much has it done.
+
+use std::net::SocketAddr;
+
+use acervo_core::{Caller, Role};
+use actix_web::http::header::{ContentType, RETRY_AFTER};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::error::ApiError;
+use super::extract::Auth;
+use crate::app::identity;
+use crate::context::Hub;
+
+/// Seconds until a hub that is not ready may be asked again.
+const RETRY_SECONDS: u64 = 5;
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Says that the process answers.
+#[utoipa::path(
+    method(get, head), path = "/healthz", tag = "operators",
+    responses((status = 200, description = "the process answers", body = str, content_type = "text/plain"))
+)]
+pub(super) async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().content_type(ContentType::plaintext()).body("ok\n")
+}
+
+/// Whether what this hub stands on works.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Readiness {
+    /// Whether requests can be served now.
+    ready: bool,
+    /// `ok` or `failed`: whether the database answers.
+    database: &'static str,
+    /// `ok` or `failed`: whether the staging folder takes bytes.
+    staging: &'static str,
+}
+
+/// Asks the database and the staging folder; what failed stands in the log.
+#[utoipa::path(
+    method(get, head), path = "/readyz", tag = "operators",
+    responses(
+        (status = 200, description = "ready to serve", body = Readiness),
+        (status = 503, description = "something it stands on does not work", body = Readiness),
+    )
+)]
+pub(super) async fn readyz(hub: web::Data<Hub>) -> HttpResponse {
+    let (database, staging) = futures::join!(hub.db().ping(), hub.blobs().probe());
+    if let Err(error) = &database {
+        tracing::error!(error = ?error, "not ready: the database does not answer");
+    }
+    if let Err(error) = &staging {
+        tracing::error!(error = ?error, "not ready: the staging folder takes no bytes");
+    }
+    let word = |is_ok| if is_ok { "ok" } else { "failed" };
+    let ready = database.is_ok() && staging.is_ok();
+    let readiness = Readiness { ready, database: word(database.is_ok()), staging: word(staging.is_ok()) };
+    if ready {
+        HttpResponse::Ok().json(readiness)
+    } else {
+        HttpResponse::ServiceUnavailable().insert_header((RETRY_AFTER, RETRY_SECONDS.to_string())).json(readiness)
+    }
+}
+
+/// Counters in the OpenMetrics text format: for auditors of the hub, and without a token from this very machine.
+#[utoipa::path(
+    method(get, head), path = "/metrics", tag = "operators",
+    responses(
+        (status = 200, description = "counters", body = str, content_type = "application/openmetrics-text"),
+        (status = 401, description = "asked from another machine without a token"),
+        (status = 403, description = "the token is not an auditor's"),
+    )
+)]
+pub(super) async fn metrics(hub: web::Data<Hub>, auth: Auth, req: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let caller = if is_local(&hub, &req) { Caller::System } else { auth.0 };
+    identity::demand(&caller, Role::Auditor)?;
+    Ok(HttpResponse::Ok().content_type(OPENMETRICS).body(hub.metrics().encode()))
+}
+
+/// Whether the request was made on this machine, and not handed on by a proxy that runs here.
+fn is_local(hub: &Hub, req: &HttpRequest) -> bool {
+    let is_handed_on = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"]
+        .iter()
+        .any(|name| req.headers().contains_key(*name));
+    let peer = req.peer_addr().as_ref().map(SocketAddr::ip).map(|peer| peer.to_canonical());
+    let proxies = &hub.config().server.trusted_proxies;
+    !is_handed_on && peer.is_some_and(|peer| peer.is_loopback() && !proxies.contains(&peer))
+}

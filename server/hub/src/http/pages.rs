@@ -1,0 +1,179 @@
+//! Web pages: the rows that `acervo_web` renders, and the headers that keep a browser safe.
+
+use acervo_core::conditional::{self, Precondition};
+use acervo_core::{Caller, RepoKind, Visibility};
+use acervo_store::db::repos::Sort;
+use acervo_web::{CONTENT_SECURITY_POLICY, HomePage, Language, NotFoundPage, RenderError, RepoRow, Totals};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    ACCEPT, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY as CSP, ETAG, IF_NONE_MATCH, REFERRER_POLICY, VARY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::{HttpRequest, HttpResponse, web};
+use url::form_urlencoded::Serializer;
+
+use super::api::cursor;
+use super::error::ApiError;
+use super::extract::{Auth, BaseUrl};
+use super::query::Query;
+use crate::app::repos::{self, ListPage, ListRequest, Summary};
+use crate::context::Hub;
+use crate::error::HubError;
+
+/// Repositories of one page.
+const PAGE_REPOS: u64 = 50;
+
+/// The home page, and the answer to a search.
+#[utoipa::path(
+    method(get, head), path = "/", tag = "pages",
+    params(
+        ("search" = Option<String>, Query, description = "text within the name"),
+        ("cursor" = Option<String>, Query, description = "where to go on, from the link of the page before"),
+        ("lang" = Option<String>, Query, description = "`en` or `es`"),
+    ),
+    responses((status = 200, description = "what this hub holds", body = str, content_type = "text/html"))
+)]
+pub(super) async fn home(
+    hub: web::Data<Hub>,
+    Auth(caller): Auth,
+    BaseUrl(base): BaseUrl,
+    query: Query,
+    req: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let search = query.last("search").unwrap_or_default().trim();
+    let request = ListRequest {
+        kind: None,
+        search: Some(search.to_owned()).filter(|text| !text.is_empty()),
+        author: None,
+        tags: Vec::new(),
+        sort: Sort::LastModified,
+        limit: PAGE_REPOS,
+        after: position(&hub, &caller, query.last("cursor")).await?,
+    };
+    let held = repos::holdings(&hub).await?;
+    let page = repos::list(&hub, &caller, request).await?;
+    let rows: Vec<Row> = page.items.iter().map(Row::from).collect();
+    let html = HomePage {
+        language: language(&req, &query),
+        base_url: &base,
+        totals: Totals { repos: held.repos, commits: held.commits, blobs: held.blobs, bytes: held.bytes },
+        repos: rows.iter().map(Row::view).collect(),
+        search,
+        more: more(&page, &query),
+    };
+    html_page(StatusCode::OK, html.render())
+}
+
+/// A stylesheet or picture of the pages.
+#[utoipa::path(
+    method(get, head), path = "/static/{name}", tag = "pages",
+    params(("name" = String, Path, description = "its name")),
+    responses((status = 200, description = "the file"), (status = 404, description = "no such file"))
+)]
+pub(super) async fn static_file(
+    name: web::Path<String>,
+    query: Query,
+    req: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let Some(file) = acervo_web::static_file(&name) else {
+        return Err(HubError::NotFound("there is no such static file".to_owned()).into());
+    };
+    let known = req.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let is_known = conditional::evaluate(None, known, &file.version()) == Precondition::NotModified;
+    let mut response = HttpResponse::build(if is_known { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
+    // Pages link to a file with its version, so what that address answers never changes.
+    let is_versioned = query.last("v") == Some(file.version().as_str());
+    let cache = if is_versioned { "public, max-age=31536000, immutable" } else { "no-cache" };
+    response.insert_header((ETAG, file.etag())).insert_header((CACHE_CONTROL, cache));
+    if is_known {
+        return Ok(response.finish());
+    }
+    Ok(response.content_type(file.content_type).insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff")).body(file.bytes))
+}
+
+/// The answer to an address that means nothing: a page for browsers, JSON for everybody else.
+pub(super) async fn not_found(
+    req: HttpRequest,
+    BaseUrl(base): BaseUrl,
+    query: Query,
+) -> Result<HttpResponse, ApiError> {
+    let accepted = req.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !accepted.contains("text/html") {
+        return Err(HubError::NotFound("there is nothing at this address".to_owned()).into());
+    }
+    let page = NotFoundPage { language: language(&req, &query), base_url: &base };
+    html_page(StatusCode::NOT_FOUND, page.render())
+}
+
+fn language(req: &HttpRequest, query: &Query) -> Language {
+    let accepted = req.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    Language::negotiate(accepted, query.last("lang"))
+}
+
+fn html_page(status: StatusCode, html: Result<String, RenderError>) -> Result<HttpResponse, ApiError> {
+    let html = html.map_err(|error| HubError::Internal(format!("a page could not be rendered: {error}")))?;
+    Ok(HttpResponse::build(status)
+        .content_type("text/html; charset=utf-8")
+        .insert_header((CSP, CONTENT_SECURITY_POLICY))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((REFERRER_POLICY, "same-origin"))
+        .insert_header((CACHE_CONTROL, "private, no-cache"))
+        .insert_header((VARY, "Accept, Accept-Language, Authorization"))
+        .body(html))
+}
+
+/// What a row of the page borrows from.
+struct Row<'a> {
+    summary: &'a Summary,
+    commit: String,
+    updated_at: String,
+}
+
+impl<'a> From<&'a Summary> for Row<'a> {
+    fn from(summary: &'a Summary) -> Self {
+        Row { summary, commit: summary.head.oid.to_hex(), updated_at: summary.repo.updated_at.to_string() }
+    }
+}
+
+impl Row<'_> {
+    fn view(&self) -> RepoRow<'_> {
+        let (repo, card) = (&self.summary.repo, &self.summary.card);
+        let field = |name: &str| card.data.as_ref().and_then(|data| data.get(name)?.as_str());
+        RepoRow {
+            kind: repo.kind.as_str(),
+            name: repo.name.as_str(),
+            commit: &self.commit,
+            updated_at: &self.updated_at,
+            license: field("license").or_else(|| card.tags.iter().find_map(|tag| tag.strip_prefix("license:"))),
+            task: field("pipeline_tag"),
+            private: repo.visibility != Visibility::Public,
+        }
+    }
+}
+
+/// The position behind a cursor. It names the last repository shown, since keys never leave the database.
+async fn position(hub: &Hub, caller: &Caller, text: Option<&str>) -> Result<Option<(i64, i64)>, HubError> {
+    let Some(text) = text.map(cursor::decode).transpose()? else { return Ok(None) };
+    let (value, rest) = text.split_once(' ').ok_or_else(cursor::invalid)?;
+    let (kind, name) = rest.split_once(' ').ok_or_else(cursor::invalid)?;
+    let value = value.parse().map_err(|_| cursor::invalid())?;
+    let kind: RepoKind = kind.parse().map_err(|_| cursor::invalid())?;
+    match repos::find(hub, caller, kind, name).await {
+        Ok(found) => Ok(Some((value, found.into_repo().id))),
+        Err(HubError::RepoNotFound { .. }) => Ok(Some((value, i64::MAX))),
+        Err(error) => Err(error),
+    }
+}
+
+/// Link to the next page, with the search and language of this one.
+fn more(page: &ListPage, query: &Query) -> Option<String> {
+    let ((value, _), last) = (page.next?, page.items.last()?);
+    let next = cursor::encode(&format!("{value} {} {}", last.repo.kind, last.repo.name));
+    let mut link = Serializer::new("?".to_owned());
+    for key in ["search", "lang"] {
+        if let Some(text) = query.last(key) {
+            link.append_pair(key, text);
+        }
+    }
+    Some(link.append_pair("cursor", &next).finish())
+}

@@ -1,0 +1,162 @@
+//! The router page: every route, by who calls it.
+//!
+//! Plain actix routes, made from one table that the OpenAPI document is checked against. `{repo}` is a namespaced or a
+//! bare id; where a path could be read both ways, the namespaced reading wins if its marker fits (`pattern` has the
+//! order). Paths are never normalised, except that empty segments at both ends do not count.
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::{App, Error, Resource, Route, web};
+
+use super::error::ApiError;
+use super::hub::{raw, resolve};
+use super::pattern::Pattern;
+use super::{api, health, middleware, openapi, pages};
+use crate::context::Hub;
+
+/// Every route.
+pub const ROUTES: &[Line] = &[
+    // Browsers
+    get("/", || web::to(pages::home)),
+    get("/static/{name}", || web::to(pages::static_file)),
+    // Operators
+    get("/healthz", || web::to(health::healthz)),
+    get("/readyz", || web::to(health::readyz)),
+    get("/metrics", || web::to(health::metrics)),
+    get("/openapi.json", || web::to(openapi::document)),
+    // Hub clients: contents
+    get("/datasets/{repo}/resolve/{rest}", || web::to(resolve::resolve)),
+    get("/spaces/{repo}/resolve/{rest}", || web::to(resolve::resolve)),
+    get("/{repo}/resolve/{rest}", || web::to(resolve::resolve)),
+    get("/datasets/{repo}/raw/{rest}", || web::to(raw::raw)),
+    get("/spaces/{repo}/raw/{rest}", || web::to(raw::raw)),
+    get("/{repo}/raw/{rest}", || web::to(raw::raw)),
+    get("/api/resolve-cache/{plural}/{repo}/{commit}/{rest}", || web::to(resolve::resolve)),
+    // Hub clients: metadata
+    get("/api/whoami-v2", || web::to(api::identity::whoami)),
+    get("/api/{plural}", || web::to(api::lists::list)),
+    get("/api/{plural}/{repo}/revision/{rest}", || web::to(api::repo_info::at_revision)),
+    get("/api/{plural}/{repo}/tree/{rest}", || web::to(api::tree::tree)),
+    post("/api/{plural}/{repo}/paths-info/{rest}", || web::to(api::paths_info::paths_info)),
+    get("/api/{plural}/{repo}/refs", || web::to(api::refs::refs)),
+    get("/api/{plural}/{repo}/commits/{rest}", || web::to(api::commits::commits)),
+    get("/api/{plural}/{repo}/auth-check", || web::to(api::identity::auth_check)),
+    get("/api/{plural}/{repo}/auth-check/write", || web::to(api::identity::auth_check_write)),
+    get("/api/{plural}/{repo}/discussions", || web::to(api::stubs::discussions)),
+    get("/api/{plural}/{repo}", || web::to(api::repo_info::default_revision)),
+    // Hub clients: what they ask for beside
+    get("/api/agent-harnesses", || web::to(api::stubs::agent_harnesses)),
+    head("/api/telemetry/{rest}", || web::to(api::stubs::telemetry)),
+    post("/api/validate-yaml", || web::to(api::stubs::validate_yaml)),
+];
+
+/// First segment of the routes whose answers are JSON and may be compressed.
+const API: &str = "api";
+
+/// Where contents are served although the path begins like the API's: never compressed.
+const RESOLVE_CACHE: &str = "/api/resolve-cache/";
+
+/// One route of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Line {
+    /// Methods.
+    pub methods: &'static [Method],
+    /// Path, in the short form of this page.
+    pub pattern: &'static str,
+    to: fn() -> Route,
+}
+
+/// What may be read, may be asked about.
+const fn get(pattern: &'static str, to: fn() -> Route) -> Line {
+    Line { methods: &[Method::GET, Method::HEAD], pattern, to }
+}
+
+const fn head(pattern: &'static str, to: fn() -> Route) -> Line {
+    Line { methods: &[Method::HEAD], pattern, to }
+}
+
+const fn post(pattern: &'static str, to: fn() -> Route) -> Line {
+    Line { methods: &[Method::POST], pattern, to }
+}
+
+/// The whole application, as the server and tests run it.
+pub fn app(
+    hub: &Hub,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody + use<>>,
+        Error = Error,
+        InitError = (),
+    > + use<>,
+> {
+    // The last one added is the first to see a request.
+    App::new()
+        .configure(configure(hub))
+        .wrap(from_fn(middleware::path::without_empty_ends))
+        .wrap(from_fn(middleware::errors::render))
+        .wrap(from_fn(middleware::cors::cors))
+        .wrap(from_fn(middleware::observe::observe))
+}
+
+/// The routes and what their handlers need, without middleware.
+pub fn configure(hub: &Hub) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
+    let hub = hub.clone();
+    move |config| {
+        let limit = hub.config().server.body_bytes_max;
+        config.app_data(web::PayloadConfig::new(limit));
+        config.app_data(web::JsonConfig::default().limit(limit));
+        config.app_data(web::FormConfig::default().limit(limit));
+        config.app_data(web::Data::new(hub));
+        let is_api = |line: &Line| is_api(line.pattern);
+        for (pattern, lines) in in_order(ROUTES.iter().filter(|line| !is_api(line))) {
+            config.service(resource(pattern, &lines, 0));
+        }
+        let mut scope = web::scope(API);
+        for (pattern, lines) in in_order(ROUTES.iter().filter(|line| is_api(line))) {
+            scope = scope.service(resource(pattern, &lines, 1));
+        }
+        let not_found = web::to(api::stubs::not_found);
+        config.service(scope.default_service(not_found).wrap(Compress::default()));
+        config.default_service(web::to(pages::not_found));
+    }
+}
+
+/// Whether a route answers with JSON from the API's scope.
+fn is_api(pattern: &str) -> bool {
+    pattern.trim_start_matches('/').starts_with("api/") && !pattern.starts_with(RESOLVE_CACHE)
+}
+
+/// The concrete patterns of some lines in the order in which they are tried, each with its lines.
+fn in_order<'a>(lines: impl Iterator<Item = &'a Line>) -> Vec<(Pattern, Vec<&'a Line>)> {
+    let mut found: Vec<(Pattern, Vec<&Line>)> = Vec::new();
+    for line in lines {
+        for pattern in Pattern::expand(line.pattern) {
+            match found.iter_mut().find(|(known, _)| *known == pattern) {
+                Some((_, lines)) => lines.push(line),
+                None => found.push((pattern, vec![line])),
+            }
+        }
+    }
+    found.sort_by_key(|(pattern, _)| pattern.precedence());
+    found
+}
+
+/// One actix resource; `skip` segments of its pattern belong to the scope around it.
+fn resource(pattern: Pattern, lines: &[&Line], skip: usize) -> Resource {
+    let mut resource = web::resource(pattern.actix(skip)).default_service(web::to(other_method)).app_data(pattern);
+    for line in lines {
+        for method in line.methods {
+            resource = resource.route((line.to)().method(method.clone()));
+        }
+    }
+    resource
+}
+
+/// The answer to a method that an address does not have.
+async fn other_method() -> Result<&'static str, ApiError> {
+    Err(ApiError::OtherMethod)
+}
