@@ -74,8 +74,10 @@ async fn its_models_and_dataset_load_in_stock_libraries() {
         }
     }
     assert_eq!(models.len(), 4);
-    let expect = json!({ "models": models });
-    python::run("transformers-load", mirror.url(), &expect).await.unwrap();
+    let expect = json!({ "repo": models[0]["repo"], "models": models });
+    for case in ["transformers-load", "safetensors-metadata", "safetensors-index"] {
+        python::run(case, mirror.url(), &expect).await.unwrap();
+    }
     for case in ["datasets-load", "datasets-stream", "snapshot-whole"] {
         python::run(case, mirror.url(), &dataset).await.unwrap();
     }

@@ -80,7 +80,7 @@ async fn main_expectation(hub: &TestHub, tiny: &RepoFixture, private: &RepoFixtu
         ],
         "info": {
             "pipeline_tag": "text-generation", "library_name": "transformers", "private": false, "gated": false,
-            "tags": ["license:apache-2.0", "demo"],
+            "tags": ["license:apache-2.0", "demo"], "card_data": { "license": "apache-2.0", "base_model": "acme/base" },
         },
         "card": { "license": "apache-2.0", "language": ["gn", "es"] },
         "aliases": ["ACME/Tiny"],
@@ -88,6 +88,7 @@ async fn main_expectation(hub: &TestHub, tiny: &RepoFixture, private: &RepoFixtu
             { "kind": "models", "args": { "search": "tin" }, "ids": ["acme/tiny", "acervo-demo/llama-tiny", "acme/tiny-part"] },
             { "kind": "models", "args": { "author": "acervo-demo" }, "ids": ["acervo-demo/llama-tiny"] },
             { "kind": "models", "args": { "filter": ["license:apache-2.0", "language:gn"] }, "ids": ["acme/tiny"] },
+            { "kind": "models", "args": { "limit": 1 }, "ids": ["acervo-demo/llama-tiny"] },
             { "kind": "datasets", "args": {}, "ids": ["acme/many"] },
             { "kind": "spaces", "args": {}, "ids": ["acme/show"] },
         ],
@@ -136,12 +137,11 @@ async fn every_case_of_the_python_clients_passes() {
     // Cases that are about another repository than the ordinary one.
     let special: BTreeMap<&str, Value> = BTreeMap::from([
         ("tree-paged", of(&many)),
-        ("safetensors-metadata", of(&sharded)),
-        ("safetensors-index", of(&sharded)),
         ("unselected-entry", Value::Object(selected)),
     ]);
     // Run elsewhere, on what they are about: the repositories of the demonstration.
-    let elsewhere = ["transformers-load", "datasets-load", "datasets-stream"];
+    let elsewhere =
+        ["transformers-load", "safetensors-metadata", "safetensors-index", "datasets-load", "datasets-stream"];
 
     let all = python::cases().await;
     let mut runs: Vec<(String, Value)> = Vec::new();

@@ -218,24 +218,24 @@ async fn a_selection_holds_a_part_and_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn branches_tags_and_pinned_commits_are_followed() {
-    let fixture = RepoFixture::model("acme/refs")
+    let fixture = RepoFixture::model("acme/moving")
         .file("a.txt", "one")
         .tag("v1")
         .commit("second", |commit| commit.file("a.txt", "two"))
         .commit_on("feature/x", "third", |commit| commit.file("a.txt", "three"));
     let pinned = fixture.commit_id("v1").unwrap();
     let (_upstream, hub) = started(fixture.clone()).await;
-    let mut request = order(MODEL, "acme/refs");
+    let mut request = order(MODEL, "acme/moving");
     request.revisions = vec!["main".into(), "v1".into(), "feature/x".into(), pinned.clone()];
     let mirror = hub.mirror_with(request).await;
     hub.sync(&mirror).await;
 
     for (revision, text) in [("main", "two"), ("v1", "one"), ("feature%2Fx", "three"), ("feature/x", "three"), (pinned.as_str(), "one"), (&pinned[..8], "one")] {
-        let response = hub.get(&format!("/acme/refs/resolve/{revision}/a.txt")).send().await.unwrap();
+        let response = hub.get(&format!("/acme/moving/resolve/{revision}/a.txt")).send().await.unwrap();
         assert_eq!(response.status(), 200, "{revision}");
         assert_eq!(response.text().await.unwrap(), text, "{revision}");
     }
-    let refs: serde_json::Value = hub.get("/api/models/acme/refs/refs").send().await.unwrap().json().await.unwrap();
+    let refs: serde_json::Value = hub.get("/api/models/acme/moving/refs").send().await.unwrap().json().await.unwrap();
     assert_eq!(refs["tags"][0]["targetCommit"], pinned);
     assert_eq!(refs["branches"].as_array().unwrap().len(), 2);
 }

@@ -116,7 +116,9 @@ pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<Loaded, H
     // Split by hand: a figment key is lower case and dotted.
     figment = figment.merge(Env::prefixed(ENV_PREFIX).split("__"));
     for (key, value) in flags {
-        figment = figment.merge(Serialized::global(key, value.clone()));
+        // As figment reads variables: numbers, booleans and lists are what they look like, anything else is text.
+        let value: figment::value::Value = value.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
+        figment = figment.merge(Serialized::global(key, value));
     }
     let config: Config = figment.extract().map_err(|error| explain(&error))?;
     Ok(Loaded { config, figment })

@@ -237,3 +237,6 @@ pub(super) fn one_ascii_line(text: &str) -> String {
     }
     line
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,3 +112,47 @@ pub(super) fn cache_control(visibility: Visibility, revision: &str) -> &'static 
         (Visibility::Internal | Visibility::Private, _) => "private, no-cache",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use acervo_core::Visibility;
+
+    use super::{cache_control, content_disposition, content_type};
+
+    #[test]
+    fn browsers_are_told_nothing_they_would_execute() {
+        let text = "text/plain; charset=utf-8";
+        let binary = "application/octet-stream";
+        for (path, expected) in [
+            ("README.md", text),
+            ("a/index.HTML", text),
+            ("logo.svg", text),
+            ("LICENSE", text),
+            (".gitattributes", text),
+            ("config.json", "application/json"),
+            ("model.safetensors", binary),
+            ("weights", binary),
+            ("a.b/c.bin", binary),
+        ] {
+            assert_eq!(content_type(&path.parse().unwrap()), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn names_survive_in_both_forms() {
+        let disposition = content_disposition(&"a/\u{f1} \"1\";.txt".parse().unwrap(), false);
+        assert_eq!(disposition, "inline; filename*=UTF-8''%C3%B1%20%221%22%3B.txt; filename=\"_ _1__.txt\";");
+        assert!(content_disposition(&"x".parse().unwrap(), true).starts_with("attachment; "));
+    }
+
+    #[test]
+    fn only_public_commits_are_kept_for_ever() {
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        let forever = "public, max-age=31536000, immutable";
+        assert_eq!(cache_control(Visibility::Public, commit), forever);
+        assert_eq!(cache_control(Visibility::Public, "main"), "no-cache");
+        assert_eq!(cache_control(Visibility::Public, &commit[..12]), "no-cache");
+        assert_eq!(cache_control(Visibility::Private, commit), "private, no-cache");
+        assert_eq!(cache_control(Visibility::Internal, "main"), "private, no-cache");
+    }
+}

@@ -17,6 +17,8 @@ mod pattern;
 pub mod query;
 pub mod router;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub use config::ServerConfig;
 pub use server::{listen, serve};

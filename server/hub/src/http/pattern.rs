@@ -137,3 +137,62 @@ pub(super) fn decode(segment: &str) -> Result<String, HubError> {
     }
     Ok(percent_decode_str(segment).decode_utf8().map_err(|_| refused())?.into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Pattern, decode};
+    use crate::http::extract::RepoRoute;
+
+    fn route(line: &'static str, namespaced: bool, path: &str) -> RepoRoute {
+        let patterns = Pattern::expand(line);
+        let pattern = if namespaced { &patterns[0] } else { patterns.last().unwrap() };
+        RepoRoute::parse(pattern, path).unwrap()
+    }
+
+    #[test]
+    fn a_line_stands_for_namespaced_and_bare_ids() {
+        let actix = |line| Pattern::expand(line).iter().map(|pattern| pattern.actix(0)).collect::<Vec<_>>();
+        assert_eq!(actix("/{repo}/resolve/{rest}"), ["/{ns}/{name}/resolve/{rest:.+}", "/{name}/resolve/{rest:.+}"]);
+        assert_eq!(actix("/static/{name}"), ["/static/{name}"]);
+        assert_eq!(actix("/"), ["/"]);
+        assert_eq!(Pattern::expand("/api/{plural}")[0].actix(1), "/{plural:models|datasets|spaces}");
+    }
+
+    #[test]
+    fn segments_are_decoded_once_and_keep_their_slashes() {
+        let found = route("/{repo}/resolve/{rest}", true, "/acme/x/resolve/refs%2Fpr%2F1/sub%20dir/a%2Bb+%20%231.txt");
+        assert_eq!((found.kind.as_str(), found.name.as_str()), ("model", "acme/x"));
+        assert_eq!(found.rest, ["refs/pr/1", "sub dir", "a+b+ #1.txt"]);
+        let found = route("/{repo}/resolve/{rest}", true, "/acme/x/resolve/main/100%2525.txt");
+        assert_eq!(found.rest, ["main", "100%25.txt"]);
+    }
+
+    #[test]
+    fn markers_and_kinds_are_found_by_the_pattern_alone() {
+        let found = route("/datasets/{repo}/resolve/{rest}", false, "//datasets/squad/resolve/refs/pr/1/a");
+        assert_eq!((found.kind.as_str(), found.name.as_str()), ("dataset", "squad"));
+        assert_eq!(found.rest, ["refs", "pr", "1", "a"]);
+        let found = route("/api/{plural}/{repo}/tree/{rest}", true, "/api/spaces/resolve/tree/tree/main/tree/");
+        assert_eq!((found.kind.as_str(), found.name.as_str()), ("space", "resolve/tree"));
+        assert_eq!(found.rest, ["main", "tree"]);
+        let found = route("/api/{plural}/{repo}", true, "/api/models/acme/x");
+        assert_eq!((found.name.as_str(), found.rest.len()), ("acme/x", 0));
+    }
+
+    #[test]
+    fn the_cache_address_begins_its_rest_with_the_commit() {
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        let path = format!("/api/resolve-cache/datasets/acme/x/{commit}/a/b.txt");
+        let found = route("/api/resolve-cache/{plural}/{repo}/{commit}/{rest}", true, &path);
+        assert_eq!((found.kind.as_str(), found.name.as_str()), ("dataset", "acme/x"));
+        assert_eq!(found.rest, [commit, "a", "b.txt"]);
+    }
+
+    #[test]
+    fn what_is_not_percent_encoded_utf8_is_refused() {
+        for segment in ["%", "%2", "a%zz", "%ff", "%C3", "%+1"] {
+            assert!(decode(segment).is_err(), "{segment}");
+        }
+        assert_eq!(decode("%C3%B1%2f+").unwrap(), "\u{f1}/+");
+    }
+}

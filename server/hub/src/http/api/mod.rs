@@ -22,6 +22,9 @@ pub mod stubs;
 pub mod tree;
 pub mod view;
 
+#[cfg(test)]
+mod tests;
+
 /// The kind that the path of a request speaks of: `/api/models..` and so on.
 fn kind_of(req: &HttpRequest) -> Result<RepoKind, HubError> {
     let mut segments = req.path().split('/').filter(|segment| !segment.is_empty() && *segment != "api");

@@ -26,7 +26,7 @@ pub async fn agent_harnesses() -> HttpResponse {
 
 /// Accepts telemetry and drops it.
 #[utoipa::path(
-    method(get, head),
+    head,
     path = "/api/telemetry/{rest}",
     tag = "stub",
     params(("rest" = String, Path, description = "Topic")),

@@ -106,3 +106,26 @@ fn count(hub: &Hub, method: &Method, route: &str, status: StatusCode, took: Dura
     hub.metrics().requests.get_or_create(&labels).inc();
     hub.metrics().request_seconds.observe(took.as_secs_f64());
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::middleware::from_fn;
+    use actix_web::test::{TestRequest, init_service};
+    use actix_web::{App, HttpResponse, web};
+
+    use super::observe;
+
+    async fn broken() -> HttpResponse {
+        panic!("as the test wants it")
+    }
+
+    #[actix_web::test]
+    async fn a_panic_ends_its_request_only() {
+        let app = init_service(App::new().wrap(from_fn(observe)).route("/", web::to(broken))).await;
+        for _ in 0..2 {
+            let request = TestRequest::get().uri("/").to_request();
+            let error = actix_web::dev::Service::call(&app, request).await.unwrap_err();
+            assert_eq!(error.as_response_error().status_code(), 500);
+        }
+    }
+}
