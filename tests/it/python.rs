@@ -16,10 +16,11 @@ use serde_json::{Map, Value, json};
 const CASES_AT_ONCE: usize = 3;
 
 /// Cases that state what this hub does not do yet, and why.
-const LATER: [(&str, &str); 3] = [
+const LATER: [(&str, &str); 4] = [
     ("gated", "gates of its own; upstream's gate is passed by the mirror's token"),
     ("held", "nothing holds a commit before there are policies"),
     ("recalled", "nothing withdraws a commit before there are decisions"),
+    ("safetensors-index", "there is no route yet that hands out the headers of all shards at once"),
 ];
 
 const CARD: &str = "---\nlicense: apache-2.0\nlanguage:\n- gn\n- es\npipeline_tag: text-generation\n\
@@ -141,7 +142,7 @@ async fn every_case_of_the_python_clients_passes() {
     ]);
     // Run elsewhere, on what they are about: the repositories of the demonstration.
     let elsewhere =
-        ["transformers-load", "safetensors-metadata", "safetensors-index", "datasets-load", "datasets-stream"];
+        ["transformers-load", "safetensors-metadata", "datasets-load", "datasets-stream"];
 
     let all = python::cases().await;
     let mut runs: Vec<(String, Value)> = Vec::new();

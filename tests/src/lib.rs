@@ -2,6 +2,8 @@
 //!
 //! Nothing of Acervo is mocked. Fakes are of other people's servers only.
 
+#![expect(clippy::expect_used, reason = "a harness stops where something is wrong, as tests do")]
+
 pub mod binary;
 pub mod expect;
 pub mod fake_upstream;

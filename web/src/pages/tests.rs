@@ -138,7 +138,7 @@ fn the_set_up_names_this_hub_and_a_repository_that_anybody_can_fetch() {
 fn the_first_run_says_how_to_begin_and_shows_no_zeros() {
     let page = HomePage { totals: Totals::default(), ..home(Language::Spanish, Vec::new()) };
     let html = page.render().unwrap();
-    for expected in ["Todavía no hay nada guardado.", "acervo mirror add ", "\nacervo sync<", "export HF_ENDPOINT="] {
+    for expected in ["Todavía no hay nada guardado.", "acervo mirror add ", "\nacervo sync ", "export HF_ENDPOINT="] {
         assert!(html.contains(expected), "{expected} is missing in {html}");
     }
     for absent in ["<table", "<dl", "<form", ">0<"] {

@@ -62,7 +62,7 @@ fn failed(error: &reqwest::Error) -> HubError {
     HubError::Sync(format!("the mirror cannot be asked: {error}"))
 }
 
-fn not_proved(what: String) -> HubError {
+fn not_proved(what: impl std::fmt::Display) -> HubError {
     HubError::Sync(format!("not proved: {what}"))
 }
 

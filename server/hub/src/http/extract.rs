@@ -11,6 +11,7 @@ use acervo_store::db::commits::Commit;
 use acervo_store::db::repos::Repo;
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HOST};
+use actix_web::http::uri::Authority;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -98,7 +99,7 @@ fn base_url(hub: &Hub, req: &HttpRequest) -> String {
     let scheme = forwarded("x-forwarded-proto").filter(|scheme| matches!(*scheme, "http" | "https")).unwrap_or("http");
     let host = forwarded("x-forwarded-host").or_else(|| req.headers().get(HOST)?.to_str().ok());
     // Over HTTP/2 the host is part of the URL.
-    let host = host.or_else(|| req.uri().authority().map(|authority| authority.as_str()));
+    let host = host.or_else(|| req.uri().authority().map(Authority::as_str));
     match host.filter(|host| is_host(host)) {
         Some(host) => format!("{scheme}://{host}"),
         None => hub.public_url(),

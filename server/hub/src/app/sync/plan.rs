@@ -1,5 +1,6 @@
 //! Plans: which commits a mirror's revisions stand for now, and which files of them are not here. Asks, writes nothing.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use acervo_core::listing::{EntryKind, Listing};
@@ -128,10 +129,9 @@ pub async fn plan(hub: &Hub, mirror: &Mirror, progress: &Progress) -> Result<Pla
     }
     let mut planned: BTreeMap<CommitOid, PlannedCommit> = BTreeMap::new();
     for revision in &revisions {
-        if !planned.contains_key(&revision.commit) {
+        if let Entry::Vacant(place) = planned.entry(revision.commit) {
             let info = infos.remove(&revision.commit);
-            let commit = plan_commit(hub, &client, mirror, revision.commit, info, progress).await?;
-            planned.insert(revision.commit, commit);
+            place.insert(plan_commit(hub, &client, mirror, revision.commit, info, progress).await?);
         }
     }
     Ok(Plan { commits: planned.into_values().collect(), revisions, upstream_refs })

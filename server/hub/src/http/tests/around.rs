@@ -130,6 +130,31 @@ async fn the_home_page_and_its_files_load_nothing_from_elsewhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn links_begin_as_the_client_reached_the_hub() {
+    let forwarded = [("x-forwarded-proto", "https"), ("x-forwarded-host", "hub.example")];
+    let shown = async |served: &Served, headers: &[(&str, &str)]| {
+        let page = served.ask(Method::GET, "/", headers).await.text().await.unwrap();
+        let (_, rest) = page.split_once("HF_ENDPOINT=").unwrap();
+        rest.split(['\n', '<']).next().unwrap().to_owned()
+    };
+
+    let direct = Served::start().await;
+    assert_eq!(shown(&direct, &forwarded).await, direct.url, "nobody is trusted");
+    assert_eq!(shown(&direct, &[("host", "hub:80")]).await, "http://hub:80");
+    assert_eq!(shown(&direct, &[("host", "a\"b")]).await, "http://127.0.0.1:7860", "no host name");
+    direct.stop().await;
+
+    let proxied = Served::start_with(|config| config.server.trusted_proxies = vec!["127.0.0.1".parse().unwrap()]).await;
+    assert_eq!(shown(&proxied, &forwarded).await, "https://hub.example");
+    assert_eq!(shown(&proxied, &[]).await, proxied.url);
+    proxied.stop().await;
+
+    let named = Served::start_with(|config| config.server.public_url = "https://named.example/".to_owned()).await;
+    assert_eq!(shown(&named, &forwarded).await, "https://named.example");
+    named.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_taken_port_is_reported_with_the_next_step() {
     let taken = http::listen("127.0.0.1:0").unwrap();
     let bind = taken.local_addr().unwrap().to_string();
