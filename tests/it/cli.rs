@@ -1,6 +1,8 @@
 //! The command line: what it prints, and what it says to input it cannot use.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use acervo_tests::binary::{self, Ran};
 use acervo_tests::fake_upstream::FakeUpstream;
@@ -80,7 +82,8 @@ async fn an_upstream_that_is_no_hub_or_not_there_is_told_and_nothing_is_left_hal
     let upstream = FakeUpstream::start(vec![RepoFixture::model("acme/x").file("a", "b")]).await.unwrap();
     upstream.fault(acervo_tests::fake_upstream::Fault::html().always());
     let closed = { std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap() };
-    let cases = [(upstream.endpoint(), "does not answer like a hub"), (format!("http://{closed}"), "cannot be reached")];
+    let cases =
+        [(upstream.endpoint(), "does not answer like a hub"), (format!("http://{closed}"), "cannot be reached")];
     for (endpoint, said) in cases {
         let folder = TempDir::new().unwrap();
         assert!(acervo(folder.path(), &endpoint, &["mirror", "add", "acme/x"]).success);
@@ -103,6 +106,38 @@ fn a_token_is_printed_alone_listed_without_its_text_and_revoked() {
     assert!(binary::run(folder.path(), &["token", "revoke", "ci"]).success);
     let listed = binary::run(folder.path(), &["token", "list"]);
     assert!(listed.stdout.contains("revoked"), "{listed:?}");
+    let mistyped = binary::run(folder.path(), &["token", "revoke", &token[..token.len() - 1]]);
+    assert!(!mistyped.success && !mistyped.stderr.contains(&token[..20]), "{mistyped:?}");
+
+    assert!(binary::run(folder.path(), &["user", "create", "ada"]).success);
+    assert!(binary::run(folder.path(), &["user", "disable", "ada"]).success);
+    let useless = binary::run(folder.path(), &["token", "create", "--role", "reader", "--name", "n", "--user", "ada"]);
+    assert!(!useless.success && useless.stderr.contains("disabled"), "{useless:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupt_is_heard_while_a_sync_waits_for_its_next_attempt() {
+    let upstream = FakeUpstream::start(vec![RepoFixture::model("acme/x").file("a", "b")]).await.unwrap();
+    upstream.fault(acervo_tests::fake_upstream::Fault::status(500).always());
+    let (folder, endpoint) = (TempDir::new().unwrap(), upstream.endpoint());
+    for name in ["acme/x", "acme/y"] {
+        assert!(acervo(folder.path(), &endpoint, &["mirror", "add", name]).success);
+    }
+    let mut child = binary::command(folder.path())
+        .args(["--set", &format!("upstream.endpoint={endpoint}"), "--set", "upstream.retry_base_milliseconds=1"])
+        .args(["sync", "--all"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("trying again in")), "it waits for another attempt");
+    let process = child.id().to_string();
+    assert!(Command::new("sh").args(["-c", "kill -INT $0", &process]).status().unwrap().success());
+
+    let rest: Vec<String> = lines.collect();
+    assert!(!child.wait().unwrap().success());
+    assert!(rest.iter().any(|line| line.contains("acme/x: stopped; what has arrived is kept")), "{rest:?}");
+    assert!(rest.iter().all(|line| !line.contains("acme/y")), "an interrupt ends all of it: {rest:?}");
 }
 
 #[test]

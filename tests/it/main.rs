@@ -1,9 +1,15 @@
 //! Acervo's integration tests, in one binary: real HTTP, a real database, real clients.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests stop where something is wrong, as tests do")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests stop where something is wrong, as tests do"
+)]
 
+mod access;
 mod cli;
 mod demo;
 mod python;
+mod serve;
 mod sync;
 mod tidy;

@@ -48,7 +48,9 @@ fn tiny() -> RepoFixture {
 
 /// More entries than one page holds.
 fn many() -> RepoFixture {
-    (0..2500).fold(RepoFixture::dataset("acme/many"), |repo, n| repo.file(&format!("data/{:03}/{n:05}.json", n % 40), format!("{n}")))
+    (0..2500).fold(RepoFixture::dataset("acme/many"), |repo, n| {
+        repo.file(&format!("data/{:03}/{n:05}.json", n % 40), format!("{n}"))
+    })
 }
 
 /// A generated model of several shards, as an upstream would have it.
@@ -136,13 +138,10 @@ async fn every_case_of_the_python_clients_passes() {
     selected.insert("repo".to_owned(), json!("acme/tiny-part"));
     selected.insert("unselected".to_owned(), json!({ "path": "model.safetensors", "message": "no include pattern" }));
     // Cases that are about another repository than the ordinary one.
-    let special: BTreeMap<&str, Value> = BTreeMap::from([
-        ("tree-paged", of(&many)),
-        ("unselected-entry", Value::Object(selected)),
-    ]);
+    let special: BTreeMap<&str, Value> =
+        BTreeMap::from([("tree-paged", of(&many)), ("unselected-entry", Value::Object(selected))]);
     // Run elsewhere, on what they are about: the repositories of the demonstration.
-    let elsewhere =
-        ["transformers-load", "safetensors-metadata", "datasets-load", "datasets-stream"];
+    let elsewhere = ["transformers-load", "safetensors-metadata", "datasets-load", "datasets-stream"];
 
     let all = python::cases().await;
     let mut runs: Vec<(String, Value)> = Vec::new();

@@ -1,11 +1,13 @@
 //! Syncs against an upstream that behaves, and one that does not. Each test looks at what is left behind, too.
 
+mod adverse;
+
 use acervo::app::sync::{self, Progress};
 use acervo_core::{Caller, RepoKind, Selection};
 use acervo_store::db::jobs::State;
 use acervo_store::db::{blobs, events};
 use acervo_tests::fake_upstream::{FakeUpstream, Fault, Origin};
-use acervo_tests::fixture::{RepoFixture, random_bytes};
+use acervo_tests::fixture::{FixtureFile, RepoFixture, random_bytes};
 use acervo_tests::test_hub::{TestHub, header, order};
 
 const MODEL: RepoKind = RepoKind::Model;
@@ -44,7 +46,7 @@ async fn a_synced_repository_is_served_byte_for_byte_under_its_upstream_commit()
     }
     assert!(hub.staged_files().is_empty(), "staging is empty after a sync");
     let (count, bytes) = blobs::totals(hub.hub().db().reader()).await.unwrap();
-    let sizes: u64 = fixture.files_at("main").values().map(|file| file.size()).sum();
+    let sizes: u64 = fixture.files_at("main").values().map(FixtureFile::size).sum();
     assert_eq!((count, bytes), (5, sizes));
     assert_eq!(upstream.leaked_tokens(), 0);
 }
@@ -230,7 +232,14 @@ async fn branches_tags_and_pinned_commits_are_followed() {
     let mirror = hub.mirror_with(request).await;
     hub.sync(&mirror).await;
 
-    for (revision, text) in [("main", "two"), ("v1", "one"), ("feature%2Fx", "three"), ("feature/x", "three"), (pinned.as_str(), "one"), (&pinned[..8], "one")] {
+    for (revision, text) in [
+        ("main", "two"),
+        ("v1", "one"),
+        ("feature%2Fx", "three"),
+        ("feature/x", "three"),
+        (pinned.as_str(), "one"),
+        (&pinned[..8], "one"),
+    ] {
         let response = hub.get(&format!("/acme/moving/resolve/{revision}/a.txt")).send().await.unwrap();
         assert_eq!(response.status(), 200, "{revision}");
         assert_eq!(response.text().await.unwrap(), text, "{revision}");
@@ -278,7 +287,9 @@ async fn what_upstream_refuses_is_told_with_the_next_step() {
     let private = RepoFixture::model("acme/private").file("a.txt", "x").private(["hf_somebody"]);
     let upstream = FakeUpstream::start(vec![gated, private]).await.unwrap();
     let hub = TestHub::start(&upstream.endpoint()).await;
-    for (name, hint) in [("acme/gated", "accept its terms"), ("acme/private", "token_file"), ("acme/absent", "token_file")] {
+    for (name, hint) in
+        [("acme/gated", "accept its terms"), ("acme/private", "token_file"), ("acme/absent", "token_file")]
+    {
         let mirror = hub.mirror(MODEL, name).await;
         let job = hub.attempt(&mirror).await;
         assert_eq!(job.state, State::Failed, "{name}: {:?}", job.error);
@@ -304,6 +315,7 @@ async fn what_upstream_shows_to_few_is_not_shown_to_all() {
     let stranger = hub.stranger("eve").await;
     let hidden = hub.get(path).bearer_auth(&stranger).send().await.unwrap();
     assert_eq!((hidden.status().as_u16(), header(&hidden, "x-error-code")), (404, "RepoNotFound"));
+    events_of_kind(&hub, "repo.visibility_changed", 1).await;
     assert_eq!(upstream.leaked_tokens(), 0);
 }
 

@@ -65,7 +65,9 @@ fn layers_import_only_what_stands_below_them() {
     ];
     let sources = sources(&["server/hub/src"]);
     let found = violations(&sources, |name, line| {
-        rules.iter().any(|(folder, banned)| name.starts_with(folder) && banned.iter().any(|module| line.contains(module)))
+        rules
+            .iter()
+            .any(|(folder, banned)| name.starts_with(folder) && banned.iter().any(|module| line.contains(module)))
     });
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
@@ -124,7 +126,8 @@ fn files_stay_readable() {
 #[test]
 fn every_module_says_what_it_owns() {
     let sources = sources(&["server", "migrations", "web", "tests"]);
-    let silent: Vec<&String> = sources.iter().filter(|(_, text)| !text.starts_with("//!")).map(|(name, _)| name).collect();
+    let silent: Vec<&String> =
+        sources.iter().filter(|(_, text)| !text.starts_with("//!")).map(|(name, _)| name).collect();
     assert!(silent.is_empty(), "{silent:?}");
 }
 
@@ -157,7 +160,11 @@ fn nothing_is_put_off_skipped_or_waited_out() {
         for (number, line) in text.lines().enumerate() {
             let is_test = name.starts_with("tests/") || name.contains("/tests");
             let slept = is_test && line.contains("sleep(");
-            if slept || ["todo!", "unimplemented!", "#[ignore", "FIXME", "TODO", "XXX"].iter().any(|mark| line.contains(mark)) {
+            if slept
+                || ["todo!", "unimplemented!", "#[ignore", "FIXME", "TODO", "XXX"]
+                    .iter()
+                    .any(|mark| line.contains(mark))
+            {
                 found.push(format!("{name}:{}: {}", number + 1, line.trim()));
             }
         }

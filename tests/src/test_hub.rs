@@ -54,11 +54,8 @@ impl TestHub {
         let shutdown = CancellationToken::new();
         let serving = http::serve(hub.clone(), listener, shutdown.clone());
         let server = tokio::spawn(async move { serving.await.expect("the server ends well") });
-        let client = Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .expect("a client");
+        let client =
+            Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
         TestHub { hub, url, client, shutdown: shutdown.drop_guard(), server, folder }
     }
 

@@ -3,12 +3,21 @@
 //! Cards come from strangers. What does not parse is an error that is kept beside the raw bytes, never a reason to
 //! refuse the repository. Licence reasoning is not done here.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use crate::name::RepoKind;
+use crate::text;
 
 /// Largest front matter that is parsed, in bytes; a longer one is kept raw with an error.
 pub const FRONT_MATTER_BYTES_MAX: usize = 256 * 1024;
+
+/// Most tags that a repository is listed under.
+pub const TAGS_MAX: usize = 1000;
+
+/// Longest tag, in bytes; databases refuse to index much longer ones.
+pub const TAG_BYTES_MAX: usize = 512;
 
 /// What the front matter of a card says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -56,10 +65,10 @@ fn fields(raw: &[u8]) -> Result<Map<String, Value>, String> {
         return Ok(Map::new());
     }
     match serde_saphyr::from_str::<Value>(text) {
-        Ok(Value::Object(map)) => Ok(map),
+        Ok(Value::Object(map)) => Ok(text::storable_map(map)),
         Ok(Value::Null) => Ok(Map::new()),
         Ok(_) => Err("the front matter is not a mapping".to_owned()),
-        Err(error) => Err(error.to_string().chars().take(500).collect()),
+        Err(error) => Err(text::storable(error.to_string()).chars().take(500).collect()),
     }
 }
 
@@ -72,15 +81,34 @@ pub fn strings<'a>(data: &'a Map<String, Value>, field: &str) -> Vec<&'a str> {
     }
 }
 
+/// Tags in the order they came, without repeats. They come from strangers: what no database could index is left out.
+#[derive(Clone, Debug, Default)]
+pub struct Tags {
+    list: Vec<String>,
+    known: HashSet<String>,
+}
+
+impl Tags {
+    /// Adds a tag unless it is there, hostile, or one too many.
+    pub fn add(&mut self, tag: &str) {
+        let is_usable = !tag.is_empty() && tag.len() <= TAG_BYTES_MAX && !tag.chars().any(char::is_control);
+        if is_usable && self.list.len() < TAGS_MAX && self.known.insert(tag.to_owned()) {
+            self.list.push(tag.to_owned());
+        }
+    }
+
+    /// The tags.
+    pub fn into_list(self) -> Vec<String> {
+        self.list
+    }
+}
+
 /// The tags under which hubs list a repository with this card, in a stable order without repeats.
 pub fn tags(kind: RepoKind, data: &Map<String, Value>) -> Vec<String> {
-    let mut tags: Vec<String> = Vec::new();
+    let mut tags = Tags::default();
     let mut add = |prefix: &str, values: Vec<&str>| {
-        for value in values {
-            let tag = format!("{prefix}{value}");
-            if !value.is_empty() && !tags.contains(&tag) {
-                tags.push(tag);
-            }
+        for value in values.into_iter().filter(|value| !value.is_empty()) {
+            tags.add(&format!("{prefix}{value}"));
         }
     };
     add("", strings(data, "library_name"));
@@ -96,7 +124,7 @@ pub fn tags(kind: RepoKind, data: &Map<String, Value>) -> Vec<String> {
     }
     add("task_categories:", strings(data, "task_categories"));
     add("size_categories:", strings(data, "size_categories"));
-    tags
+    tags.into_list()
 }
 
 #[cfg(test)]
@@ -131,6 +159,22 @@ mod tests {
             assert!(card.parse_error.is_some() && card.front_matter.is_some(), "{}", &text[..text.len().min(20)]);
         }
         assert!(parse(b"---\na: \xff\n---\n").parse_error.is_some());
+    }
+
+    #[test]
+    fn characters_that_databases_refuse_are_left_out_of_fields_and_tags() {
+        let card = parse(b"---\n\"na\\0me\": \"a\\0b\"\ntags: [\"x\\0y\", z]\n---\n");
+        let data = card.data.unwrap();
+        assert_eq!(data, *json!({"name": "ab", "tags": ["xy", "z"]}).as_object().unwrap());
+        assert_eq!(tags(RepoKind::Model, &data), ["xy", "z"]);
+    }
+
+    #[test]
+    fn a_flood_of_tags_is_cut() {
+        let many: Vec<String> = (0..100_000).map(|n| n.to_string()).collect();
+        let data = json!({ "tags": many, "library_name": "x".repeat(10_000) });
+        let tags = tags(RepoKind::Model, data.as_object().unwrap());
+        assert_eq!((tags.len(), tags[0].as_str()), (super::TAGS_MAX, "0"));
     }
 
     #[test]

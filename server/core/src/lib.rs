@@ -15,6 +15,7 @@ pub mod path;
 pub mod range;
 pub mod revision;
 pub mod selection;
+pub mod text;
 pub mod time;
 pub mod token;
 

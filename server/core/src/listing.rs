@@ -1,6 +1,6 @@
 //! Listings: the entries of a commit, their canonical form, and the segments they are stored in.
 //!
-//! A listing is kept in byte order of its paths and cut into segments of about 1,500 entries at content-defined
+//! A listing is kept in byte order of its paths and cut into segments of about 1,250 entries at content-defined
 //! boundaries, so that commits of a large repository share what did not change. Segments are keyed by the SHA-256 of
 //! the canonical form below, which belongs to Acervo alone.
 
@@ -104,12 +104,16 @@ pub enum ListingError {
     /// A file where another entry needs a folder.
     #[error("the path `{0}` is listed as a file and as a folder")]
     FileAsFolder(String),
+    /// Sizes that cannot be.
+    #[error("its sizes, from `{0}` on, add up to more than any storage holds")]
+    TooLarge(RepoPath),
 }
 
 impl Listing {
     /// Sorts, completes the folders, and cuts into segments.
     pub fn build(entries: Vec<TreeEntry>) -> Result<Listing, ListingError> {
         let entries = with_directories(entries)?;
+        check_sizes(&entries)?;
         let mut segments = Vec::new();
         let mut run: Vec<TreeEntry> = Vec::new();
         for entry in entries {
@@ -138,6 +142,18 @@ impl Listing {
     pub fn files(&self) -> impl Iterator<Item = &TreeEntry> {
         self.entries().filter(|entry| entry.is_file())
     }
+}
+
+/// Refuses sizes whose sum a signed 64-bit column could not hold, so that nobody needs to check a sum of them.
+fn check_sizes(entries: &[TreeEntry]) -> Result<(), ListingError> {
+    let mut total: u64 = 0;
+    for entry in entries {
+        total = total.saturating_add(entry.size);
+        if total > i64::MAX.cast_unsigned() {
+            return Err(ListingError::TooLarge(entry.path.clone()));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a segment may end after this path.
@@ -259,6 +275,8 @@ mod tests {
     fn a_listing_with_contradictions_is_refused() {
         assert!(matches!(Listing::build(vec![file("a"), file("a")]), Err(ListingError::Duplicate(_))));
         assert!(matches!(Listing::build(vec![file("a"), file("a/b")]), Err(ListingError::FileAsFolder(_))));
+        let huge = ["a", "b", "c"].map(|path| TreeEntry { size: u64::MAX / 3 + 1, ..file(path) });
+        assert!(matches!(Listing::build(huge.to_vec()), Err(ListingError::TooLarge(_))));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::app::sync::SyncConfig;
 use crate::error::HubError;
 use crate::http::ServerConfig;
 use crate::upstream;
-use crate::worker::WorkerConfig;
+use crate::worker::{LEASE_SECONDS_MIN, WorkerConfig};
 
 /// Prefix of environment variables; double, since orchestrators inject `ACERVO_PORT` and the like by themselves.
 const ENV_PREFIX: &str = "ACERVO__";
@@ -117,10 +117,17 @@ pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<Loaded, H
     figment = figment.merge(Env::prefixed(ENV_PREFIX).split("__"));
     for (key, value) in flags {
         // As figment reads variables: numbers, booleans and lists are what they look like, anything else is text.
-        let value: figment::value::Value = value.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
+        let value: figment::value::Value =
+            value.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
         figment = figment.merge(Serialized::global(key, value));
     }
     let config: Config = figment.extract().map_err(|error| explain(&error))?;
+    if config.worker.lease_seconds < LEASE_SECONDS_MIN {
+        return Err(HubError::Config(format!(
+            "`worker.lease_seconds` is {}; use at least {LEASE_SECONDS_MIN}, or workers take running jobs from each other",
+            config.worker.lease_seconds
+        )));
+    }
     Ok(Loaded { config, figment })
 }
 
@@ -212,6 +219,13 @@ mod tests {
         let file = file("[upstream]\nconcurrency = \"many\"\n");
         let error = load(Some(file.path()), &[]).unwrap_err().to_string();
         assert!(error.contains("`upstream.concurrency`"), "{error}");
+    }
+
+    #[test]
+    fn a_lease_that_ends_between_two_heartbeats_is_refused() {
+        let flags = [("worker.lease_seconds".to_owned(), "2".to_owned())];
+        let error = load(None, &flags).unwrap_err().to_string();
+        assert!(error.contains("`worker.lease_seconds` is 2; use at least 10"), "{error}");
     }
 
     #[test]

@@ -5,11 +5,12 @@
 use acervo_core::listing::{EntryKind, Listing};
 use acervo_core::{CommitOid, GitOid, RefKind, RepoKind, Sha256Digest, Timestamp, TreeEntry, Visibility};
 use acervo_store::StoreError;
+use acervo_store::db::blobs::Held;
 use acervo_store::db::commits::{self, LogEntry};
 use acervo_store::db::jobs::{self, Ending, Heartbeat, Lease, NewJob, State};
 use acervo_store::db::principals::{self, NamespaceKind, NamespaceOrigin};
 use acervo_store::db::repos::{self, Cause, NewRepo, Repo};
-use acervo_store::db::{Database, DatabaseConfig, blobs, commit, events, generation, refs, trees};
+use acervo_store::db::{Database, DatabaseConfig, blobs, commit, events, generation, holdings, refs, trees};
 use serde_json::json;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -104,12 +105,21 @@ async fn a_large_listing_is_found_by_path_by_folder_and_in_full() {
     let (mut all, mut direct) = (Vec::new(), 0);
     for segment in trees::segments(db.reader(), id).await.unwrap() {
         all.extend(trees::segment_entries(db.reader(), segment.segment_id, trees::Within::Everything).await.unwrap());
-        direct += trees::segment_entries(db.reader(), segment.segment_id, trees::Within::Directly("data")).await.unwrap().len();
+        direct += trees::segment_entries(db.reader(), segment.segment_id, trees::Within::Directly("data"))
+            .await
+            .unwrap()
+            .len();
     }
     assert!(all.iter().map(|found| &found.entry).eq(new.entries()), "the listing comes back as it was");
     assert_eq!(direct, 50);
     assert_eq!(trees::totals(db.reader(), id).await.unwrap().files, 7000);
-    assert_eq!(trees::missing_files(db.reader(), id).await.unwrap(), 7000);
+    assert_eq!(holdings::missing_files(db.reader(), id).await.unwrap(), 7000);
+
+    let blob = blobs::insert(db.writer(), Sha256Digest::of(b"x"), 1, at(1)).await.unwrap();
+    let missing = holdings::missing_paths(db.reader(), id).await.unwrap();
+    let ties: Vec<_> = missing.iter().map(|path| (path.parse().unwrap(), blob)).collect();
+    holdings::tie(db.writer(), id, &ties[1..]).await.unwrap();
+    assert_eq!(holdings::missing_paths(db.reader(), id).await.unwrap(), missing[..1], "all but the first are tied");
 }
 
 #[tokio::test]
@@ -119,17 +129,21 @@ async fn bytes_are_reused_by_git_id_within_a_repository_and_never_across() {
     let new = Listing::build(vec![file("a.txt"), file("b.txt")]).unwrap();
     let id = trees::insert_listing(db.writer(), one.id, &new, at(1)).await.unwrap();
     let blob = blobs::insert(db.writer(), Sha256Digest::of(b"a.txt"), 5, at(1)).await.unwrap();
-    assert_eq!(blobs::insert(db.writer(), Sha256Digest::of(b"a.txt"), 5, at(9)).await.unwrap(), blob, "one row a content");
-    let path = "a.txt".parse().unwrap();
-    trees::attach_blob(db.writer(), id, &path, blob).await.unwrap();
+    assert_eq!(
+        blobs::insert(db.writer(), Sha256Digest::of(b"a.txt"), 5, at(9)).await.unwrap(),
+        blob,
+        "one row a content"
+    );
+    let path: acervo_core::RepoPath = "a.txt".parse().unwrap();
+    holdings::tie(db.writer(), id, &[(path.clone(), blob)]).await.unwrap();
 
-    assert_eq!(trees::missing_files(db.reader(), id).await.unwrap(), 1);
+    assert_eq!(holdings::missing_files(db.reader(), id).await.unwrap(), 1);
     let stored = trees::entry_at(db.reader(), id, &path).await.unwrap().unwrap();
     assert_eq!(stored.blob, Some(Sha256Digest::of(b"a.txt")));
     let oids = [GitOid::of_blob(b"a.txt"), GitOid::of_blob(b"b.txt")];
-    let here = trees::blobs_by_oid(db.reader(), one.id, &oids).await.unwrap();
-    assert_eq!(here.into_iter().collect::<Vec<_>>(), [(oids[0], blob)]);
-    assert!(trees::blobs_by_oid(db.reader(), two.id, &oids).await.unwrap().is_empty());
+    let here = holdings::held_by_oid(db.reader(), one.id, &oids).await.unwrap();
+    assert_eq!(here.into_iter().collect::<Vec<_>>(), [(oids[0], Held { id: blob, size: 5 })]);
+    assert!(holdings::held_by_oid(db.reader(), two.id, &oids).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -174,7 +188,8 @@ async fn refs_remember_where_they_were_and_where_upstream_is() {
 
     refs::note_upstream(db.writer(), repo.id, RefKind::Branch, "main", old, at(1)).await.unwrap();
     assert!(refs::served(db.reader(), repo.id).await.unwrap().is_empty(), "upstream's ref serves nothing here yet");
-    let before = refs::move_to(db.writer(), repo.id, RefKind::Branch, "main", (old_id, old), "sync", at(2)).await.unwrap();
+    let before =
+        refs::move_to(db.writer(), repo.id, RefKind::Branch, "main", (old_id, old), "sync", at(2)).await.unwrap();
     assert_eq!(before, None);
     refs::note_upstream(db.writer(), repo.id, RefKind::Branch, "main", new, at(3)).await.unwrap();
     let main = refs::by_name(db.reader(), repo.id, RefKind::Branch, "main").await.unwrap().unwrap();

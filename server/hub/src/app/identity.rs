@@ -172,6 +172,12 @@ pub async fn create_token(hub: &Hub, caller: &Caller, request: &TokenRequest) ->
             None => insert_user(hub, &tx, caller, &request.name, PrincipalKind::Robot, Some(request.role)).await?,
         },
     };
+    if principal.disabled_at.is_some() {
+        return Err(HubError::Conflict(format!(
+            "the user `{}` is disabled and no token of it works; make the token for another one with `--user`",
+            principal.name
+        )));
+    }
     let text = insert_token(hub, &tx, caller, &principal, request).await?;
     commit(tx).await?;
     hub.caches().clear();
@@ -243,8 +249,9 @@ pub async fn revoke_token(hub: &Hub, caller: &Caller, name: &str) -> Result<usiz
         .filter(|token| token.revoked_at.is_none() && (token.name == name || Some(token.id) == by_text))
         .collect();
     if found.is_empty() {
-        let shown = if hash.is_some() { "with this text" } else { name };
-        return Err(HubError::NotFound(format!("there is no working token `{shown}`; `acervo token list` shows all")));
+        // Mistyped and foreign ones may be secrets as well.
+        let shown = if name.starts_with("hf_") { "with this text".to_owned() } else { format!("`{name}`") };
+        return Err(HubError::NotFound(format!("there is no working token {shown}; `acervo token list` shows all")));
     }
     for token in &found {
         principals::revoke_token(&tx, token.id, hub.now()).await?;

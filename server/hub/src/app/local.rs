@@ -5,14 +5,14 @@
 use acervo_core::commit::{CommitText, commit_oid, root_oid};
 use acervo_core::listing::{EntryKind, LfsIdentity, Listing};
 use acervo_core::{
-    Caller, CommitOid, GitOid, RefKind, RepoId, RepoKind, RepoPath, Role, Selection, Sha256Digest, TreeEntry,
-    Visibility, card, lfs,
+    Caller, CommitOid, GitOid, RefKind, RepoId, RepoKind, RepoPath, Role, Selection, Sha256Digest, Timestamp,
+    TreeEntry, Visibility, card, lfs,
 };
 use acervo_store::blob::{Expected, Finished, StagingKey};
 use acervo_store::db::commits::LogEntry;
 use acervo_store::db::principals::{NamespaceKind, NamespaceOrigin};
 use acervo_store::db::repos::{Gated, NewRepo, Repo};
-use acervo_store::db::{blobs, commit, commits, principals, refs, repos, trees};
+use acervo_store::db::{blobs, commit, commits, holdings, principals, refs, repos, trees};
 use bytes::Bytes;
 
 use crate::app::identity::demand;
@@ -44,6 +44,8 @@ pub struct NewCommit {
     pub files: Vec<NewFile>,
     /// First line of its message.
     pub title: String,
+    /// When it was written; part of its id.
+    pub at: Timestamp,
 }
 
 /// Commits these files as the whole content of the default branch.
@@ -63,20 +65,18 @@ pub async fn commit_files(hub: &Hub, caller: &Caller, new: &NewCommit) -> Result
     let head = refs::by_name(hub.db().reader(), repo.id, RefKind::Branch, &repo.default_branch).await?;
     let parent = head.and_then(|found| found.served).map(|(_, oid)| oid);
     let (author, email) = (crate::context::caller_name(caller), "acervo@localhost");
-    let text = CommitText { parent, author, email, at, message: &new.title };
+    let text = CommitText { parent, author, email, at: new.at, message: &new.title };
     let oid = commit_oid(root_oid(&listing), &text);
 
     let tx = hub.db().begin().await?;
     let listing_id = trees::insert_listing(&tx, repo.id, &listing, at).await?;
-    for (path, blob_id) in &stored {
-        trees::attach_blob(&tx, listing_id, path, *blob_id).await?;
-    }
+    holdings::tie(&tx, listing_id, &stored).await?;
     let log = LogEntry {
         oid,
         title: new.title.clone(),
         message: String::new(),
         authors: vec![author.to_owned()],
-        committed_at: Some(at),
+        committed_at: Some(new.at),
         predecessor: parent,
     };
     commits::insert_log(&tx, repo.id, &[log], at).await?;
@@ -162,8 +162,8 @@ fn entry(file: &NewFile) -> TreeEntry {
 /// Brings a file's bytes through staging into the store; returns the blob's database id.
 async fn store(hub: &Hub, file: &NewFile) -> Result<i64, HubError> {
     let sha256 = Sha256Digest::of(&file.bytes);
-    if let Some(held) = blobs::ids_by_sha256(hub.db().reader(), &[sha256]).await?.get(&sha256) {
-        return Ok(*held);
+    if let Some(held) = blobs::held_by_sha256(hub.db().reader(), &[sha256]).await?.get(&sha256) {
+        return Ok(held.id);
     }
     let expected = Expected { size: file.bytes.len() as u64, sha256: Some(sha256), git_oid: None };
     let mut staged = hub.blobs().stage(StagingKey::Sha256(sha256), expected).await?;

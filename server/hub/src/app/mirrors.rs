@@ -17,6 +17,9 @@ use crate::error::HubError;
 /// Most revisions a mirror follows.
 pub const REVISIONS_MAX: usize = 200;
 
+/// Most bytes that the revisions and patterns of a mirror may have together.
+const ORDER_BYTES_MAX: usize = 24 * 1024;
+
 /// What a mirror is to be.
 #[derive(Clone, Debug)]
 pub struct MirrorRequest {
@@ -91,6 +94,13 @@ fn check(request: &MirrorRequest) -> Result<(), HubError> {
     }
     for revision in &request.revisions {
         revision.parse::<RevisionSpec>()?;
+    }
+    // As the event that tells it spells it, which must hold it whole.
+    let bytes = json!([request.revisions, request.selection]).to_string().len();
+    if bytes > ORDER_BYTES_MAX {
+        return Err(HubError::TooMuch(format!(
+            "the revisions and patterns of a mirror have at most {ORDER_BYTES_MAX} bytes together, these have {bytes}; use fewer or shorter ones"
+        )));
     }
     Ok(())
 }

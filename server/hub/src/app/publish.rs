@@ -8,7 +8,7 @@ use acervo_core::{Caller, CommitOid, RefKind, Selection, Timestamp, Visibility};
 use acervo_store::db::commits::{self, Outcome};
 use acervo_store::db::jobs::{self, Lease};
 use acervo_store::db::repos::{self, Gated, Repo};
-use acervo_store::db::{commit, generation, refs, trees};
+use acervo_store::db::{commit, generation, holdings, refs};
 use serde_json::json;
 
 use crate::app::events::{self, Told};
@@ -70,7 +70,7 @@ pub async fn snapshot(hub: &Hub, caller: &Caller, new: Publication) -> Result<()
     }
     let commit_id = match &new.fetched {
         Some(fetched) => {
-            let missing = trees::missing_files(&tx, fetched.served_listing_id).await?;
+            let missing = holdings::missing_files(&tx, fetched.served_listing_id).await?;
             if missing > 0 {
                 return Err(HubError::Internal(format!(
                     "commit {} lacks {missing} files and was to be published",
@@ -84,6 +84,15 @@ pub async fn snapshot(hub: &Hub, caller: &Caller, new: Publication) -> Result<()
             // What upstream shows to few is not shown to all here until somebody says so.
             if fetched.private_upstream && repo.visibility == Visibility::Public {
                 repos::set_visibility(&tx, repo.id, Visibility::Private).await?;
+                let details =
+                    json!({ "before": repo.visibility, "now": Visibility::Private, "why": "private at upstream" });
+                let told = Told {
+                    kind: "repo.visibility_changed",
+                    repo_id: Some(repo.id),
+                    subject: repo.name.as_str(),
+                    details,
+                };
+                events::record(hub, &tx, caller, told).await?;
             }
             fetched.commit_id
         }

@@ -46,10 +46,11 @@ pub async fn resolve(hub: &Hub, repo: &Readable<Arc<Repo>>, revision: &RevisionS
     match commit.state {
         State::Visible => Ok(commit),
         State::Known => Err(missing("; it is known from upstream's log but not mirrored, ask an administrator for it")),
-        State::Fetching => Err(HubError::NotYet {
+        State::Fetching if is_under_way(hub, repo).await? => Err(HubError::NotYet {
             what: format!("commit {} of `{}`", commit.oid, repo.name),
             retry_after_seconds: RETRY_SECONDS,
         }),
+        State::Fetching => Err(missing("; fetching it did not succeed, ask an administrator to sync it again")),
         State::Held => Err(HubError::Held {
             name: repo.name.to_string(),
             reason: format!("commit {} has not been approved", commit.oid),
@@ -63,10 +64,14 @@ async fn is_empty(hub: &Hub, repo: &Readable<Arc<Repo>>) -> Result<bool, HubErro
     Ok(refs::served(hub.db().reader(), repo.id).await?.is_empty())
 }
 
+/// Whether a sync of the repository is queued or running.
+async fn is_under_way(hub: &Hub, repo: &Readable<Arc<Repo>>) -> Result<bool, HubError> {
+    Ok(jobs::active(hub.db().reader(), &sync::dedup_key(repo.id)).await?.is_some())
+}
+
 /// What to say of a repository of which nothing is here.
 async fn not_synced(hub: &Hub, repo: &Readable<Arc<Repo>>) -> Result<HubError, HubError> {
-    let under_way = jobs::active(hub.db().reader(), &sync::dedup_key(repo.id)).await?.is_some();
-    Ok(if under_way {
+    Ok(if is_under_way(hub, repo).await? {
         HubError::NotYet { what: format!("`{}`", repo.name), retry_after_seconds: RETRY_SECONDS }
     } else {
         HubError::RepoNotFound { kind: repo.kind, name: repo.name.to_string() }

@@ -50,9 +50,10 @@ pub(super) async fn run(args: DemoArgs) -> Result<ExitCode, HubError> {
         Some(own) => own.repos().iter().map(|repo| (repo.kind, format!("{}/{}", repo.namespace, repo.name))).collect(),
         None => args.repo.iter().map(|name| (args.kind, name.clone())).collect(),
     };
+    let stop = sync::stop_on_interrupt();
     for (kind, name) in &wanted {
         let order = mirrors::add(mirror.hub(), &acervo_core::Caller::System, &demo::order(*kind, name)).await?;
-        if sync::one(mirror.hub(), &order, false).await?.outcome.is_none() {
+        if sync::one(mirror.hub(), &order, false, &stop).await?.outcome.is_none() {
             return Ok(ExitCode::FAILURE);
         }
     }

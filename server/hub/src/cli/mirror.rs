@@ -58,9 +58,9 @@ pub(super) struct AddArgs {
     /// Name here, if it is to be another than upstream's
     #[arg(long = "as", value_name = "NAMESPACE/NAME")]
     local_name: Option<RepoId>,
-    /// Who may read it: public, internal or private; only when it is added
-    #[arg(long, default_value = "public")]
-    visibility: Visibility,
+    /// Who may read it: public, internal or private; only when it is added [default: public]
+    #[arg(long)]
+    visibility: Option<Visibility>,
 }
 
 /// Runs `acervo mirror ..`.
@@ -74,9 +74,15 @@ pub(super) async fn run(hub: &Hub, command: MirrorCommand) -> Result<ExitCode, H
                 revisions: args.revision,
                 selection: Selection { include: args.include, exclude: args.exclude },
                 local_name: args.local_name,
-                visibility: args.visibility,
+                visibility: args.visibility.unwrap_or(Visibility::Public),
             };
             let mirror = mirrors::add(hub, &caller, &request).await?;
+            if args.visibility.is_some_and(|wished| wished != mirror.repo.visibility) {
+                let (name, visibility) = (&mirror.repo.name, mirror.repo.visibility.as_str());
+                eprintln!(
+                    "`{name}` was here before and stays {visibility}: `--visibility` counts when it is added first"
+                );
+            }
             println!(
                 "{} `{}` mirrors `{}` of {}; fetch it with `acervo sync {}`",
                 mirror.repo.kind, mirror.repo.name, mirror.upstream_name, mirror.endpoint, mirror.repo.name

@@ -56,11 +56,18 @@ pub(super) async fn run(hub: &Hub, args: SyncArgs) -> Result<ExitCode, HubError>
     }
     let mut reports = Vec::new();
     let mut failed = false;
+    let stop = stop_on_interrupt();
     for mirror in &chosen {
+        if stop.is_cancelled() {
+            break;
+        }
         let report = if args.dry_run {
-            dry_run(hub, mirror, args.json).await
+            tokio::select! {
+                planned = dry_run(hub, mirror, args.json) => planned,
+                () = stop.cancelled() => Err(HubError::JobEnded("interrupted")),
+            }
         } else {
-            one(hub, mirror, args.json).await.map(|done| done.report)
+            one(hub, mirror, args.json, &stop).await.map(|done| done.report)
         };
         match report {
             Ok(report) => {
@@ -81,6 +88,18 @@ pub(super) async fn run(hub: &Hub, args: SyncArgs) -> Result<ExitCode, HubError>
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+/// A token that Ctrl-C cancels. It remembers: an interrupt between two waits is not lost.
+pub(super) fn stop_on_interrupt() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let cancel = stop.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            cancel.cancel();
+        }
+    });
+    stop
+}
+
 /// A sync that ended.
 #[derive(Clone, Debug)]
 pub(super) struct Done {
@@ -90,11 +109,11 @@ pub(super) struct Done {
     pub(super) report: Value,
 }
 
-/// Syncs one mirror to its end, showing how it goes.
-pub(super) async fn one(hub: &Hub, mirror: &Mirror, silent: bool) -> Result<Done, HubError> {
+/// Syncs one mirror to its end or until `stop`, showing how it goes.
+pub(super) async fn one(hub: &Hub, mirror: &Mirror, silent: bool, stop: &CancellationToken) -> Result<Done, HubError> {
     let id = sync::enqueue(hub, &Caller::System, mirror).await?;
     let mut display = Display::new(mirror.repo.name.as_str(), silent);
-    let job = follow(hub, id, &mut display).await?;
+    let job = follow(hub, id, &mut display, stop).await?;
     let outcome: Option<SyncOutcome> = job.outcome.clone().and_then(|value| serde_json::from_value(value).ok());
     let state = match job.state {
         State::Succeeded => "succeeded",
@@ -136,12 +155,13 @@ fn summary(outcome: &SyncOutcome) -> String {
 }
 
 /// Waits for a job, working it here while no worker is alive.
-async fn follow(hub: &Hub, id: Uuid, display: &mut Display) -> Result<Job, HubError> {
-    let progress = Arc::new(Progress::default());
+async fn follow(hub: &Hub, id: Uuid, display: &mut Display, stop: &CancellationToken) -> Result<Job, HubError> {
     let never = CancellationToken::new();
     let me = Uuid::now_v7();
-    let mut asked_to_stop = false;
     let mut looks = tokio::time::interval(LOOK_PERIOD);
+    // Goes on beside the work, never in its place: both may need the one connection that writes.
+    let mut cancel = std::pin::pin!(cancel_on(hub, id, stop));
+    let mut cancelled = false;
     loop {
         let job = job(hub, id).await?;
         if job.finished_at.is_some() {
@@ -151,31 +171,44 @@ async fn follow(hub: &Hub, id: Uuid, display: &mut Display) -> Result<Job, HubEr
             display.show(&remote_view(&job));
             tokio::select! {
                 _ = looks.tick() => {}
-                _ = tokio::signal::ctrl_c() => {
+                () = stop.cancelled() => {
                     eprintln!("the sync goes on in the running server");
                     return Err(HubError::JobEnded("left to the running server"));
                 }
             }
             continue;
         }
-        let work = worker::run_once(hub, me, Some(id), &progress, &never);
-        tokio::pin!(work);
+        let progress = Arc::new(Progress::default());
+        let mut work = std::pin::pin!(worker::run_once(hub, me, Some(id), &progress, &never));
         let worked = loop {
             tokio::select! {
                 worked = &mut work => break worked?,
                 _ = looks.tick() => display.show(&progress.view()),
-                _ = tokio::signal::ctrl_c(), if !asked_to_stop => {
-                    asked_to_stop = true;
-                    eprintln!("stopping; what has arrived is kept");
-                    sync::cancel(hub, &Caller::System, id).await?;
+                asked = &mut cancel, if !cancelled => {
+                    cancelled = true;
+                    asked?;
                 }
             }
         };
         if !worked {
             display.show(&waiting_view(hub, &job));
-            looks.tick().await;
+            tokio::select! {
+                _ = looks.tick() => {}
+                asked = &mut cancel, if !cancelled => {
+                    cancelled = true;
+                    asked?;
+                }
+            }
         }
     }
+}
+
+/// Cancels a job once `stop` says so.
+async fn cancel_on(hub: &Hub, id: Uuid, stop: &CancellationToken) -> Result<(), HubError> {
+    stop.cancelled().await;
+    eprintln!("stopping; what has arrived is kept");
+    sync::cancel(hub, &Caller::System, id).await?;
+    Ok(())
 }
 
 async fn job(hub: &Hub, id: Uuid) -> Result<Job, HubError> {

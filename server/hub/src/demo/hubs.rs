@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use acervo_core::{Caller, RepoId, Role, Visibility};
+use acervo_core::{Caller, RepoId, Role, Timestamp, Visibility};
 use acervo_store::blob::{StagingConfig, StorageConfig};
 use bytes::Bytes;
 use tempfile::TempDir;
@@ -16,6 +16,9 @@ use crate::context::Hub;
 use crate::demo::content::{self, DemoRepo};
 use crate::error::HubError;
 use crate::http;
+
+/// When the generated commits say they were written: a fixed time, so that their ids are the same everywhere.
+const WRITTEN_AT_MILLIS: i64 = 1_767_225_600_000;
 
 /// A hub that runs in this process.
 #[derive(Debug)]
@@ -89,6 +92,7 @@ impl DemoUpstream {
                 visibility: Visibility::Public,
                 files: files.collect::<Result<Vec<NewFile>, HubError>>()?,
                 title: "Generate the demonstration".to_owned(),
+                at: Timestamp::from_millis(WRITTEN_AT_MILLIS),
             };
             local::commit_files(&running.hub, &Caller::System, &new).await?;
         }

@@ -169,7 +169,7 @@ async fn position(hub: &Hub, caller: &Caller, text: Option<&str>) -> Result<Opti
 fn more(page: &ListPage, query: &Query) -> Option<String> {
     let ((value, _), last) = (page.next?, page.items.last()?);
     let next = cursor::encode(&format!("{value} {} {}", last.repo.kind, last.repo.name));
-    let mut link = Serializer::new("?".to_owned());
+    let mut link = Serializer::for_suffix("?".to_owned(), 1);
     for key in ["search", "lang"] {
         if let Some(text) = query.last(key) {
             link.append_pair(key, text);

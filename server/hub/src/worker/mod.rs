@@ -29,7 +29,7 @@ pub struct WorkerConfig {
     pub lease_seconds: u64,
     /// Seconds between two looks at the queue.
     pub poll_seconds: u64,
-    /// Seconds after which a partial file that nobody works on is removed from staging.
+    /// Seconds after which a partial or quarantined file that nobody works on is removed from staging.
     pub stale_staging_seconds: u64,
 }
 
@@ -38,6 +38,9 @@ impl Default for WorkerConfig {
         WorkerConfig { jobs_at_once: 2, lease_seconds: 30, poll_seconds: 1, stale_staging_seconds: 7 * 24 * 3600 }
     }
 }
+
+/// Shortest lease: several heartbeats, one of which may have to wait for the database.
+pub const LEASE_SECONDS_MIN: u64 = 10;
 
 /// Seconds between two signs of life of a worker.
 const WORKER_HEARTBEAT_SECONDS: u64 = 5;
@@ -192,7 +195,7 @@ fn ending(hub: &Hub, job: &Job, result: Result<serde_json::Value, HubError>) -> 
         _ => {}
     }
     if error.is_transient() && job.attempts < job.attempts_max {
-        let wait = RETRY_SECONDS << job.attempts.clamp(1, 6);
+        let wait = RETRY_SECONDS << (job.attempts - 1).clamp(0, 6);
         tracing::warn!(job.id = %job.id, job.attempts, error = %error, "a job failed and will be tried again in {wait} s");
         return Some(Ending::Retry { error: error.to_string(), run_at: hub.now().plus_seconds(wait) });
     }

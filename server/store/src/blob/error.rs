@@ -16,15 +16,15 @@ pub enum BlobError {
         /// Where.
         path: PathBuf,
     },
-    /// The staging budget is used up.
+    /// A content is larger than the whole staging budget.
     #[error(
-        "staging `{path}` holds {used} bytes and may hold {max}; raise `staging.bytes_max` or wait for running transfers"
+        "a file of {needed} bytes does not fit into staging `{path}`, which may hold {max}; raise `staging.bytes_max`"
     )]
     Budget {
         /// The staging folder.
         path: PathBuf,
-        /// Bytes in it now, with what was asked for.
-        used: u64,
+        /// Bytes of the content.
+        needed: u64,
         /// The configured limit.
         max: u64,
     },
@@ -50,7 +50,7 @@ pub enum BlobError {
     #[error("{0}")]
     Config(String),
     /// A blob the database knows is not in storage.
-    #[error("the blob `{0}` is missing from storage; run `acervo sync` for the repositories that need it")]
+    #[error("the blob `{0}` is recorded but missing from storage; restore the store's folder from a backup")]
     Missing(String),
 }
 

@@ -4,6 +4,7 @@
 //! [`BlobStore::promote`] only, which demands the proof that their digest matched. What a blob belongs to stands in the
 //! database and is not known here.
 
+mod budget;
 mod error;
 mod key;
 mod read;

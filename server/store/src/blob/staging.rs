@@ -7,7 +7,6 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use acervo_core::{BlobDigests, Digester, GitOid, Sha256Digest};
 use bytes::Bytes;
@@ -15,6 +14,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde::Deserialize;
 use tokio::task::JoinHandle;
 
+use super::budget::{Budget, Reservation};
 use super::error::BlobError;
 
 /// Bytes collected before they go to disk in one piece.
@@ -29,7 +29,7 @@ const REHASH_BYTES: usize = 1024 * 1024;
 pub struct StagingConfig {
     /// A local folder; for a local store on the same filesystem as the store.
     pub dir: PathBuf,
-    /// Most bytes in staging at once; a transfer that would exceed it is refused.
+    /// Most bytes that the transfers of this process may take in staging at once; a further one waits for its turn.
     pub bytes_max: u64,
 }
 
@@ -86,22 +86,7 @@ impl Expected {
 #[derive(Clone, Debug)]
 pub(super) struct Staging {
     dir: PathBuf,
-    bytes_max: u64,
-    /// Bytes promised to open transfers of this process.
-    reserved: Arc<AtomicU64>,
-}
-
-/// What releases a transfer's share of the budget.
-#[derive(Debug)]
-struct Reservation {
-    bytes: u64,
-    reserved: Arc<AtomicU64>,
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        self.reserved.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
+    budget: Arc<Budget>,
 }
 
 impl Staging {
@@ -111,7 +96,7 @@ impl Staging {
         for folder in [dir.clone(), dir.join("quarantine")] {
             fs::create_dir_all(&folder).map_err(BlobError::io("creating the staging folder", &folder))?;
         }
-        Ok(Staging { dir, bytes_max: config.bytes_max, reserved: Arc::default() })
+        Ok(Staging { dir, budget: Budget::new(config.bytes_max) })
     }
 
     /// The folder.
@@ -119,13 +104,11 @@ impl Staging {
         &self.dir
     }
 
-    /// Opens the staged content of `key`, with what an earlier attempt left of it.
+    /// Opens the staged content of `key`, with what an earlier attempt left of it; waits while running transfers leave
+    /// too little room.
     pub(super) async fn stage(&self, key: StagingKey, expected: Expected) -> Result<Staged, BlobError> {
-        let used = self.reserved.fetch_add(expected.size, Ordering::Relaxed) + expected.size;
-        let reservation = Reservation { bytes: expected.size, reserved: self.reserved.clone() };
-        if used > self.bytes_max {
-            return Err(BlobError::Budget { path: self.dir.clone(), used, max: self.bytes_max });
-        }
+        let refused = |max| BlobError::Budget { path: self.dir.clone(), needed: expected.size, max };
+        let reservation = self.budget.reserve(expected.size).await.map_err(refused)?;
         let dir = self.dir.clone();
         let (path, open) = blocking(move || open_partial(&dir, key, expected)).await?;
         let offset = open.digester.size();
@@ -165,7 +148,8 @@ fn sweep_file(path: &Path, age_seconds: u64) -> Result<Option<u64>, BlobError> {
         return Ok(None);
     }
     let Ok(file) = File::open(path) else { return Ok(None) };
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+    // Once promoted by its holder, the file just opened is a blob, and `path` may name another transfer's.
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() || !is_same_file(&file, path) {
         return Ok(None);
     }
     fs::remove_file(path).map_err(BlobError::io("removing the stale", path))?;
@@ -389,7 +373,7 @@ pub struct Mismatch {
     pub found: BlobDigests,
 }
 
-/// Bytes that are not what was declared.
+/// Bytes that are not what was declared, put aside.
 #[derive(Clone, Debug)]
 pub struct Quarantined {
     /// How they differ.

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::error::BlobError;
 use super::key::BlobKey;
 use super::read::BlobReader;
-use super::staging::{Expected, Staged, Staging, StagingConfig, StagingKey, Verified, blocking};
+use super::staging::{Expected, Quarantined, Staged, Staging, StagingConfig, StagingKey, Verified, blocking};
 
 /// Where blobs are kept.
 #[derive(Clone, Debug, Deserialize)]
@@ -55,7 +55,19 @@ impl BlobStore {
                 storage.url
             )));
         };
+        if folder.is_empty() {
+            return Err(BlobError::Config(
+                "`storage.url` names no folder; write it like `file:///srv/acervo`".to_owned(),
+            ));
+        }
         let root = PathBuf::from(folder);
+        for (key, path) in [("storage.url", root.as_path()), ("staging.dir", staging.dir.as_path())] {
+            if path.starts_with("~") {
+                return Err(BlobError::Config(format!(
+                    "`{key}` begins with `~`, which only shells expand; write the whole path, as in `/srv/acervo`"
+                )));
+            }
+        }
         let staging = staging.clone();
         blocking(move || {
             fs::create_dir_all(&root).map_err(BlobError::io("creating the store folder", &root))?;
@@ -86,6 +98,12 @@ impl BlobStore {
             sync_folder(folder)
         })
         .await
+    }
+
+    /// Removes quarantined bytes that accuse nobody.
+    pub async fn discard(&self, quarantined: Quarantined) -> Result<(), BlobError> {
+        let path = quarantined.path;
+        blocking(move || fs::remove_file(&path).map_err(BlobError::io("removing from quarantine", &path))).await
     }
 
     /// Opens a blob for reading.

@@ -121,15 +121,50 @@ async fn a_short_content_and_one_without_any_digest_do_not_verify() {
 }
 
 #[tokio::test]
-async fn the_staging_budget_is_kept() {
+async fn the_staging_budget_is_kept_by_waiting_and_what_never_fits_is_refused() {
     let dir = TempDir::new().unwrap();
     let store = store(&dir, 1500).await;
     let (key, expected) = lfs(&content(1000));
     let first = store.stage(key, expected).await.unwrap();
+    let mut second = tokio::spawn({
+        let store = store.clone();
+        async move { store.stage(key, expected).await }
+    });
+    assert!(futures::poll!(&mut second).is_pending());
+    drop(first);
+    second.await.unwrap().unwrap();
+    let (key, expected) = lfs(&content(1501));
     let refused = store.stage(key, expected).await.unwrap_err().to_string();
     assert!(refused.contains("staging.bytes_max"), "{refused}");
-    drop(first);
-    store.stage(key, expected).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_empty_content_verifies_without_a_single_write() {
+    let dir = TempDir::new().unwrap();
+    let store = store(&dir, u64::MAX).await;
+    let oid = GitOid::of_blob(b"");
+    let regular = Expected { size: 0, sha256: None, git_oid: Some(oid) };
+    for (key, expected) in [lfs(b""), (StagingKey::Git { repo_id: 1, oid }, regular)] {
+        let staged = store.stage(key, expected).await.unwrap();
+        let Finished::Verified(verified) = staged.finish().await.unwrap() else { panic!("must verify") };
+        store.promote(verified).await.unwrap();
+        assert_eq!(read(&store, Sha256Digest::of(b""), 0, u64::MAX).await, b"");
+    }
+}
+
+#[tokio::test]
+async fn a_place_that_is_no_folder_is_refused_with_what_to_write() {
+    let dir = TempDir::new().unwrap();
+    let staging = StagingConfig { dir: dir.path().join("staging"), ..StagingConfig::default() };
+    for url in ["file://", "file://~/acervo", "s3://bucket"] {
+        let storage = StorageConfig { url: url.to_owned() };
+        let refused = BlobStore::open(&storage, &staging).await.unwrap_err().to_string();
+        assert!(refused.contains("storage.url"), "{url}: {refused}");
+    }
+    let storage = StorageConfig { url: format!("file://{}", dir.path().join("store").display()) };
+    let staging = StagingConfig { dir: "~/staging".into(), ..StagingConfig::default() };
+    let refused = BlobStore::open(&storage, &staging).await.unwrap_err().to_string();
+    assert!(refused.contains("staging.dir"), "{refused}");
 }
 
 #[tokio::test]
@@ -148,4 +183,27 @@ async fn the_sweep_spares_what_somebody_works_on() {
     let swept = store.sweep_staging(0).await.unwrap();
     assert_eq!((swept.files, swept.bytes), (1, 3));
     busy.write(Bytes::from_static(b"y")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_staging_folder_on_another_filesystem_is_refused_with_the_key_to_change() {
+    use std::os::unix::fs::MetadataExt;
+    let dir = TempDir::new().unwrap();
+    // Memory-backed on every Linux; were it the same filesystem, nothing would be proved.
+    let elsewhere = TempDir::new_in("/dev/shm").unwrap();
+    let device = |path: &std::path::Path| std::fs::metadata(path).unwrap().dev();
+    assert_ne!(device(dir.path()), device(elsewhere.path()));
+    let storage = StorageConfig { url: format!("file://{}", dir.path().join("store").display()) };
+    let staging = StagingConfig { dir: elsewhere.path().join("staging"), bytes_max: u64::MAX };
+    let error = BlobStore::open(&storage, &staging).await.unwrap_err().to_string();
+    assert!(error.contains("different filesystems") && error.contains("`staging.dir`"), "{error}");
+}
+
+#[test]
+fn a_full_disk_is_told_as_such() {
+    for code in [rustix::io::Errno::NOSPC, rustix::io::Errno::DQUOT] {
+        let error = super::BlobError::io("writing the staging file", std::path::Path::new("/srv/staging"))(code.into());
+        let text = error.to_string();
+        assert!(text.contains("no space left at `/srv/staging`") && text.contains("nothing is lost"), "{text}");
+    }
 }

@@ -15,11 +15,20 @@ use crate::error::{Doing, StoreError};
 
 pub use super::entity::provenance::VerifiedBy;
 
-/// Database ids of the blobs with these digests that are held.
-pub async fn ids_by_sha256(
+/// A blob that is here, verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Database id.
+    pub id: i64,
+    /// Its bytes.
+    pub size: u64,
+}
+
+/// The blobs with these digests that are held.
+pub async fn held_by_sha256(
     db: &impl ConnectionTrait,
     digests: &[Sha256Digest],
-) -> Result<HashMap<Sha256Digest, i64>, StoreError> {
+) -> Result<HashMap<Sha256Digest, Held>, StoreError> {
     let mut found = HashMap::new();
     for chunk in digests.chunks(dialect::BIND_MAX) {
         let rows = blob::Entity::find()
@@ -28,7 +37,9 @@ pub async fn ids_by_sha256(
             .all(db)
             .await
             .doing("looking up blobs")?;
-        found.extend(rows.into_iter().map(|row| (row.sha256.into(), row.id)));
+        for row in rows {
+            found.insert(row.sha256.into(), Held { id: row.id, size: from_bigint(row.size)? });
+        }
     }
     Ok(found)
 }
@@ -56,9 +67,9 @@ pub async fn insert(
     };
     let conflict = OnConflict::column(blob::Column::Sha256).update_column(blob::Column::VerifiedAt).to_owned();
     blob::Entity::insert(row).on_conflict(conflict).exec_without_returning(db).await.doing("recording a blob")?;
-    let ids = ids_by_sha256(db, &[sha256]).await?;
-    ids.get(&sha256)
-        .copied()
+    let held = held_by_sha256(db, &[sha256]).await?;
+    held.get(&sha256)
+        .map(|blob| blob.id)
         .ok_or_else(|| StoreError::Corrupt { what: format!("the blob `{sha256}`, which is quarantined") })
 }
 

@@ -1,5 +1,7 @@
 //! Commits: what is known of them, what is held, what is visible, and the card each carries.
 
+use std::collections::HashMap;
+
 use acervo_core::card::Card;
 use acervo_core::{CommitOid, Selection, Timestamp};
 use sea_orm::sea_query::{Expr, OnConflict};
@@ -199,8 +201,9 @@ pub async fn log(
     let statement = Statement::from_sql_and_values(db.get_database_backend(), SQL, values);
     let order = LogRow::find_by_statement(statement).all(db).await.doing("reading a log")?;
     let ids: Vec<i64> = order.iter().map(|row| row.id).collect();
+    let places: HashMap<i64, usize> = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
     let mut commits = by_ids(db, &ids).await?;
-    commits.sort_by_key(|commit| ids.iter().position(|id| *id == commit.id));
+    commits.sort_by_key(|commit| places.get(&commit.id).copied());
     Ok(commits)
 }
 
@@ -325,11 +328,8 @@ pub struct CardFacts {
 }
 
 /// Card fields and tags of commits, by database id.
-pub async fn cards(
-    db: &impl ConnectionTrait,
-    commit_ids: &[i64],
-) -> Result<std::collections::HashMap<i64, CardFacts>, StoreError> {
-    let mut facts: std::collections::HashMap<i64, CardFacts> = std::collections::HashMap::new();
+pub async fn cards(db: &impl ConnectionTrait, commit_ids: &[i64]) -> Result<HashMap<i64, CardFacts>, StoreError> {
+    let mut facts: HashMap<i64, CardFacts> = HashMap::new();
     let cards = card::Entity::find()
         .filter(card::Column::CommitId.is_in(commit_ids.iter().copied()))
         .all(db)

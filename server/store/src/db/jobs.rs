@@ -4,7 +4,7 @@
 //! else has claimed the job after the lease ran out.
 
 use acervo_core::Timestamp;
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
     ActiveEnum, ActiveValue, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect, Statement,
@@ -69,8 +69,15 @@ pub async fn enqueue(db: &impl ConnectionTrait, new: NewJob) -> Result<(Uuid, bo
         started_at: ActiveValue::Set(None),
         finished_at: ActiveValue::Set(None),
     };
-    job::Entity::insert(row).exec_without_returning(db).await.doing("queueing a job")?;
-    Ok((new.id, true))
+    // Another process may have queued the same since the look above.
+    let ignore = OnConflict::new().do_nothing().to_owned();
+    let inserted =
+        job::Entity::insert(row).on_conflict(ignore).exec_without_returning(db).await.doing("queueing a job")?;
+    if inserted > 0 {
+        return Ok((new.id, true));
+    }
+    let first = active(db, &new.dedup_key).await?;
+    Ok((first.ok_or_else(|| StoreError::Conflict { what: format!("the job `{}`", new.id) })?, false))
 }
 
 /// The queued or running job with this key.
@@ -188,10 +195,11 @@ pub enum Heartbeat {
     Cancelled,
 }
 
-/// Whether the lease still holds; a publication asks in its own transaction.
+/// Whether the lease still holds; a publication asks in its own transaction, and until that ends nobody else can claim
+/// the job.
 pub async fn is_held(db: &impl ConnectionTrait, lease: Lease) -> Result<bool, StoreError> {
-    let count = job::Entity::find().filter(held(lease)).count(db).await.doing("checking a lease")?;
-    Ok(count == 1)
+    let row = job::Entity::find().filter(held(lease)).lock_exclusive().one(db).await.doing("checking a lease")?;
+    Ok(row.is_some())
 }
 
 fn held(lease: Lease) -> Condition {
@@ -291,9 +299,7 @@ pub async fn worker_alive(
         started_at: ActiveValue::Set(now.into()),
         heartbeat_at: ActiveValue::Set(now.into()),
     };
-    let conflict = sea_orm::sea_query::OnConflict::column(worker::Column::Id)
-        .update_column(worker::Column::HeartbeatAt)
-        .to_owned();
+    let conflict = OnConflict::column(worker::Column::Id).update_column(worker::Column::HeartbeatAt).to_owned();
     worker::Entity::insert(row).on_conflict(conflict).exec_without_returning(db).await.doing("announcing a worker")?;
     Ok(())
 }

@@ -9,6 +9,7 @@ pub mod dialect;
 pub mod entity;
 pub mod events;
 pub mod generation;
+pub mod holdings;
 pub mod jobs;
 pub mod mirrors;
 mod number;

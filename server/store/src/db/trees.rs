@@ -1,16 +1,13 @@
 //! Listings at rest: segments of entries, shared by the commits of a repository, and the blobs behind them.
 //!
 //! A listing and its segments never change once written; only `blob_id` of an entry is filled in, when its bytes are
-//! verified.
-
-use std::collections::HashMap;
+//! verified: see [`super::holdings`].
 
 use acervo_core::listing::{EntryKind, LfsIdentity, Listing, Segment};
-use acervo_core::{GitOid, RepoPath, Sha256Digest, Timestamp, TreeEntry};
+use acervo_core::{RepoPath, Sha256Digest, Timestamp, TreeEntry};
 use sea_orm::sea_query::{Expr, ExprTrait, Order, Query};
 use sea_orm::{
-    ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::dialect;
@@ -274,76 +271,4 @@ pub async fn totals(db: &impl ConnectionTrait, listing_id: i64) -> Result<Listin
         .doing("reading a listing")?
         .ok_or_else(|| StoreError::Corrupt { what: format!("the listing {listing_id}, which is gone") })?;
     Ok(ListingTotals { files: from_bigint(row.file_count)?, bytes: from_bigint(row.total_bytes)? })
-}
-
-/// Blobs that hold the bytes of these git blob ids in this repository; never across repositories, since SHA-1
-/// collisions must not cross.
-pub async fn blobs_by_oid(
-    db: &impl ConnectionTrait,
-    repo_id: i64,
-    oids: &[GitOid],
-) -> Result<HashMap<GitOid, i64>, StoreError> {
-    let mut found = HashMap::new();
-    for chunk in oids.chunks(dialect::BIND_MAX - 1) {
-        let known: Vec<(OidColumn, i64)> = tree_entry::Entity::find()
-            .select_only()
-            .column(tree_entry::Column::Oid)
-            .column(tree_entry::Column::BlobId)
-            .filter(Expr::col(tree_entry::Column::SegmentId).in_subquery(segments_of_repo(repo_id)))
-            .filter(tree_entry::Column::Oid.is_in(chunk.iter().map(|oid| OidColumn::from(*oid))))
-            .filter(tree_entry::Column::LfsSha256.is_null())
-            .filter(tree_entry::Column::BlobId.is_not_null())
-            .distinct()
-            .into_tuple()
-            .all(db)
-            .await
-            .doing("looking up held blobs")?;
-        found.extend(known.into_iter().map(|(oid, blob)| (GitOid::from(oid), blob)));
-    }
-    Ok(found)
-}
-
-/// Subquery: every segment of a repository.
-fn segments_of_repo(repo_id: i64) -> sea_orm::sea_query::SelectStatement {
-    Query::select()
-        .column(entry_segment::Column::Id)
-        .from(entry_segment::Entity)
-        .and_where(Expr::col(entry_segment::Column::RepoId).eq(repo_id))
-        .to_owned()
-}
-
-/// Ties the entry at `path` to the verified blob that holds its bytes.
-pub async fn attach_blob(
-    db: &impl ConnectionTrait,
-    listing_id: i64,
-    path: &RepoPath,
-    blob_id: i64,
-) -> Result<(), StoreError> {
-    tree_entry::Entity::update_many()
-        .col_expr(tree_entry::Column::BlobId, Expr::value(blob_id))
-        .filter(Expr::col(tree_entry::Column::SegmentId).in_subquery(segment_of(listing_id, path.as_str())))
-        .filter(tree_entry::Column::Path.eq(path.as_str()))
-        .exec(db)
-        .await
-        .doing("tying an entry to its blob")?;
-    Ok(())
-}
-
-/// Files of a listing whose bytes are not here.
-pub async fn missing_files(db: &impl ConnectionTrait, listing_id: i64) -> Result<u64, StoreError> {
-    tree_entry::Entity::find()
-        .filter(
-            Expr::col(tree_entry::Column::SegmentId).in_subquery(
-                Query::select()
-                    .column(listing_segment::Column::SegmentId)
-                    .from(listing_segment::Entity)
-                    .and_where(Expr::col(listing_segment::Column::ListingId).eq(listing_id))
-                    .to_owned(),
-            ),
-        )
-        .filter(tree_entry::Column::Kind.eq(EntryKindColumn::File))
-        .filter(tree_entry::Column::BlobId.is_null())
-        .count(db)
-        .await
-        .doing("counting missing files")
 }

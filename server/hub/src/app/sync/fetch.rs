@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use acervo_core::Caller;
-use acervo_core::{CommitOid, RepoKind};
+use acervo_core::{Caller, CommitOid, RepoKind, RepoPath};
 use acervo_store::blob::{Expected, Finished, Quarantined, StagingKey, Verified};
 use acervo_store::db::blobs::{self, Arrival, Refused, VerifiedBy};
-use acervo_store::db::{commit, trees};
+use acervo_store::db::{commit, holdings};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 use uuid::Uuid;
@@ -35,22 +34,29 @@ pub(super) struct Route {
 pub(super) async fn fetch_all(
     hub: &Hub,
     route: &Route,
-    missing: &[MissingContent],
+    missing: Vec<MissingContent>,
     progress: &Arc<Progress>,
 ) -> Result<(), HubError> {
-    // Owned by each future: borrowed ones would not be `Send` for every lifetime.
-    let fetches = missing.iter().cloned().map(|content| {
-        let (hub, route, progress) = (hub.clone(), route.clone(), Arc::clone(progress));
-        async move { fetch(&hub, &route, &content, &progress).await }
-    });
-    stream::iter(fetches.collect::<Vec<_>>())
-        .buffer_unordered(hub.config().sync.files_at_once.max(1))
+    // Owned by each future: borrowed ones would not be `Send` for every lifetime. Made one by one, since each is large.
+    let (hub, route, progress) = (hub.clone(), Arc::new(route.clone()), Arc::clone(progress));
+    let files_at_once = hub.config().sync.files_at_once.max(1);
+    stream::iter(missing)
+        .map(move |content| {
+            let (hub, route, progress) = (hub.clone(), Arc::clone(&route), Arc::clone(&progress));
+            async move { fetch(&hub, &route, content, &progress).await }
+        })
+        .buffer_unordered(files_at_once)
         .try_collect::<()>()
         .await
 }
 
 /// Fetches one content, verifies it, promotes it, and ties every path that has it.
-async fn fetch(hub: &Hub, route: &Route, content: &MissingContent, progress: &Arc<Progress>) -> Result<(), HubError> {
+async fn fetch(
+    hub: &Hub,
+    route: &Arc<Route>,
+    content: MissingContent,
+    progress: &Arc<Progress>,
+) -> Result<(), HubError> {
     let entry = &content.entry;
     let (key, expected) = match entry.lfs {
         Some(lfs) => {
@@ -61,28 +67,45 @@ async fn fetch(hub: &Hub, route: &Route, content: &MissingContent, progress: &Ar
             Expected { size: entry.size, sha256: None, git_oid: Some(entry.oid) },
         ),
     };
-    let mut staged = hub.blobs().stage(key, expected).await?;
-    let path = entry.path.as_str();
-    progress.file(path, staged.offset(), entry.size);
-    let before = staged.offset();
-    let report = |done: u64| progress.file(path, done, entry.size);
-    let moved =
-        route.client.transfer(route.kind, &route.upstream_name, route.commit, entry, &mut staged, &report).await;
-    hub.metrics().fetched_bytes.inc_by(staged.offset().saturating_sub(before));
-    if let Err(error) = moved {
-        staged.park().await?;
-        return Err(error.into());
-    }
-    match staged.finish().await? {
-        Finished::Verified(verified) => record(hub, route, content, verified).await?,
-        Finished::Quarantined(quarantined) => return Err(refuse(hub, route, content, &quarantined).await?),
-    }
-    progress.file_done(path);
+    let path = entry.path.clone();
+    let verified = loop {
+        let mut staged = hub.blobs().stage(key, expected).await?;
+        let before = staged.offset();
+        progress.file(path.as_str(), before, entry.size);
+        let report = |done: u64| progress.file(path.as_str(), done, entry.size);
+        let moved =
+            route.client.transfer(route.kind, &route.upstream_name, route.commit, entry, &mut staged, &report).await;
+        hub.metrics().fetched_bytes.inc_by(staged.offset().saturating_sub(before));
+        if let Err(error) = moved {
+            // Where writing was what failed, parking fails too and knows less about it.
+            if let Err(lost) = staged.park().await {
+                tracing::warn!(job.id = %route.job_id, entry.path = path.as_str(), error = %lost, "a partial file could not be kept");
+            }
+            return Err(error.into());
+        }
+        match staged.finish().await? {
+            Finished::Verified(verified) => break verified,
+            // The wrong bytes may be those of an earlier attempt: half flushed before a loss of power, or from another
+            // upstream that declared the same. Only bytes of a single attempt accuse their sender.
+            Finished::Quarantined(quarantined) if before > 0 => {
+                tracing::warn!(job.id = %route.job_id, entry.path = path.as_str(), "a resumed file is not what was declared and is fetched again from its start");
+                hub.blobs().discard(quarantined).await?;
+            }
+            Finished::Quarantined(quarantined) => return Err(refuse(hub, route, &content, &quarantined).await?),
+        }
+    };
+    // A task of its own: flushing a large file takes long, and a sync that is cancelled meanwhile must not leave it in
+    // the store without a row, to be fetched again.
+    let recording = tokio::spawn(record(hub.clone(), Arc::clone(route), content, verified));
+    recording
+        .await
+        .map_err(|error| HubError::Internal(format!("recording `{path}` ended unexpectedly: {error}")))??;
+    progress.file_done(path.as_str());
     Ok(())
 }
 
 /// Promotes verified bytes, and only then writes the rows that name them.
-async fn record(hub: &Hub, route: &Route, content: &MissingContent, verified: Verified) -> Result<(), HubError> {
+async fn record(hub: Hub, route: Arc<Route>, content: MissingContent, verified: Verified) -> Result<(), HubError> {
     let found = verified.digests();
     hub.blobs().promote(verified).await?;
     let at = hub.now();
@@ -100,9 +123,8 @@ async fn record(hub: &Hub, route: &Route, content: &MissingContent, verified: Ve
         at,
     };
     blobs::record_arrival(&tx, blob_id, &arrival).await?;
-    for path in &content.paths {
-        trees::attach_blob(&tx, route.listing_id, path, blob_id).await?;
-    }
+    let ties: Vec<(RepoPath, i64)> = content.paths.into_iter().map(|path| (path, blob_id)).collect();
+    holdings::tie(&tx, route.listing_id, &ties).await?;
     Ok(commit(tx).await?)
 }
 

@@ -71,6 +71,17 @@ pub struct SyncOutcome {
     pub bytes_held: u64,
 }
 
+impl SyncOutcome {
+    /// Adds what came of another round; its revisions are those in force.
+    pub fn add(&mut self, later: SyncOutcome) {
+        self.files_fetched += later.files_fetched;
+        self.bytes_fetched += later.bytes_fetched;
+        self.files_held = later.files_held;
+        self.bytes_held = later.bytes_held;
+        self.revisions = later.revisions;
+    }
+}
+
 /// A revision after a sync.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncedRevision {

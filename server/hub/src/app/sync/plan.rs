@@ -1,14 +1,14 @@
 //! Plans: which commits a mirror's revisions stand for now, and which files of them are not here. Asks, writes nothing.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use acervo_core::listing::{EntryKind, Listing};
 use acervo_core::selection::Selector;
 use acervo_core::{CommitOid, GitOid, RefKind, RevisionSpec, Selection, Sha256Digest, TreeEntry};
 use acervo_store::db::commits::{self, State};
 use acervo_store::db::mirrors::Mirror;
-use acervo_store::db::{blobs, trees};
+use acervo_store::db::{blobs, holdings};
 use serde::Serialize;
 
 use crate::app::sync::DEFAULT_REVISION;
@@ -59,7 +59,8 @@ pub struct PlannedFetch {
     pub upstream: Listing,
     /// What of it is selected.
     pub selected: Listing,
-    /// Selected contents that are not here, each once with the paths it stands at.
+    /// Selected contents that are not here and that no commit before this one in the plan brings, each once with the
+    /// paths it stands at.
     pub missing: Vec<MissingContent>,
     /// Selected files whose bytes are here, with the blob that holds them.
     pub held: Vec<(TreeEntry, i64)>,
@@ -133,6 +134,10 @@ pub async fn plan(hub: &Hub, mirror: &Mirror, progress: &Progress) -> Result<Pla
             let info = infos.remove(&revision.commit);
             place.insert(plan_commit(hub, &client, mirror, revision.commit, info, progress).await?);
         }
+    }
+    let mut wanted = HashSet::new();
+    for fetch in planned.values_mut().filter_map(|commit| commit.fetch.as_mut()) {
+        fetch.missing.retain(|content| wanted.insert(content.entry.etag()));
     }
     Ok(Plan { commits: planned.into_values().collect(), revisions, upstream_refs })
 }
@@ -212,7 +217,7 @@ fn select(upstream: &Listing, selection: &Selection) -> Result<Listing, HubError
     }
     let selector: Selector = selection.compile()?;
     let files: Vec<TreeEntry> = upstream.files().filter(|entry| selector.selects(&entry.path)).cloned().collect();
-    let above: std::collections::HashSet<&str> = files.iter().flat_map(|entry| entry.path.ancestors()).collect();
+    let above: HashSet<&str> = files.iter().flat_map(|entry| entry.path.ancestors()).collect();
     let folders = upstream
         .entries()
         .filter(|entry| entry.kind == EntryKind::Directory && above.contains(entry.path.as_str()))
@@ -224,7 +229,7 @@ fn select(upstream: &Listing, selection: &Selection) -> Result<Listing, HubError
 /// Splits the files of a listing into contents to fetch and files whose bytes are here.
 ///
 /// Bytes are reused across repositories by SHA-256 only, and by git blob id within this one.
-async fn compare(
+pub(super) async fn compare(
     hub: &Hub,
     repo_id: i64,
     listing: &Listing,
@@ -232,30 +237,48 @@ async fn compare(
     let db = hub.db().reader();
     let digests: Vec<Sha256Digest> = listing.files().filter_map(|entry| Some(entry.lfs?.sha256)).collect();
     let oids: Vec<GitOid> = listing.files().filter(|entry| entry.lfs.is_none()).map(|entry| entry.oid).collect();
-    let by_sha256 = blobs::ids_by_sha256(db, &digests).await?;
-    let by_oid = trees::blobs_by_oid(db, repo_id, &oids).await?;
+    let by_sha256 = blobs::held_by_sha256(db, &digests).await?;
+    let by_oid = holdings::held_by_oid(db, repo_id, &oids).await?;
     let mut held = Vec::new();
     let mut missing: Vec<MissingContent> = Vec::new();
-    let mut index: HashMap<(GitOid, Option<Sha256Digest>), usize> = HashMap::new();
+    // By what identifies the content: two pointers may differ and stand for the same.
+    let mut index: HashMap<String, usize> = HashMap::new();
     for entry in listing.files() {
-        let sha256 = entry.lfs.map(|lfs| lfs.sha256);
-        let blob = match sha256 {
-            Some(sha256) => by_sha256.get(&sha256),
+        let blob = match entry.lfs {
+            Some(lfs) => by_sha256.get(&lfs.sha256),
             None => by_oid.get(&entry.oid),
         };
         if let Some(blob) = blob {
-            held.push((entry.clone(), *blob));
+            check_size(entry, blob.size)?;
+            held.push((entry.clone(), blob.id));
             continue;
         }
-        match index.get(&(entry.oid, sha256)) {
-            Some(&at) => missing[at].paths.push(entry.path.clone()),
+        match index.get(&entry.etag()) {
+            Some(&at) => {
+                check_size(entry, missing[at].entry.size)?;
+                missing[at].paths.push(entry.path.clone());
+            }
             None => {
-                index.insert((entry.oid, sha256), missing.len());
+                index.insert(entry.etag(), missing.len());
                 missing.push(MissingContent { entry: entry.clone(), paths: vec![entry.path.clone()] });
             }
         }
     }
     Ok((missing, held))
+}
+
+/// Refuses an entry whose content is known by its digest to have another size than it is declared with.
+fn check_size(entry: &TreeEntry, size: u64) -> Result<(), HubError> {
+    if entry.size == size {
+        return Ok(());
+    }
+    Err(HubError::Sync(format!(
+        "`{}` is declared with {} bytes, but the content with its digest {} has {size}; nothing was published, ask the \
+         upstream's operator about this file",
+        entry.path,
+        entry.size,
+        entry.etag()
+    )))
 }
 
 /// First digits of a commit id, for people.

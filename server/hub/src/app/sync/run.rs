@@ -1,19 +1,20 @@
 //! Running a sync: plan, prepare, fetch, publish.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use acervo_core::{Caller, CommitOid, RepoPath, Timestamp, card};
+use acervo_core::{Caller, CommitOid, RepoPath, Timestamp, TreeEntry, card, text};
 use acervo_store::db::commits::{self, Fetching, LogEntry};
 use acervo_store::db::jobs::Lease;
 use acervo_store::db::mirrors::Mirror;
 use acervo_store::db::repos::Gated;
-use acervo_store::db::{blobs, commit, mirrors, refs, trees};
+use acervo_store::db::{blobs, commit, holdings, mirrors, refs, trees};
 use futures::TryStreamExt;
 use serde_json::Value;
 
 use crate::app::publish::{self, MovedRef, Publication};
 use crate::app::sync::fetch::{Route, fetch_all};
-use crate::app::sync::plan::{Plan, PlannedFetch, PlannedRevision, plan};
+use crate::app::sync::plan::{Plan, PlannedFetch, PlannedRevision, compare, plan};
 use crate::app::sync::progress::Progress;
 use crate::app::sync::{SyncOutcome, SyncedRevision};
 use crate::context::Hub;
@@ -24,7 +25,7 @@ use crate::upstream::SnapshotInfo;
 const LOG_COMMITS_MAX: usize = 1000;
 
 /// Paths tied to held blobs in one transaction.
-const ATTACH_BATCH: usize = 500;
+const TIE_BATCH: usize = 4000;
 
 /// Largest card that is read; a larger one is served but not indexed.
 const CARD_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -113,16 +114,12 @@ async fn fetch_commit(
     let row = commits::by_oid(&tx, mirror.repo.id, oid)
         .await?
         .ok_or_else(|| HubError::Internal(format!("commit {oid} was noted and is gone")))?;
-    let info = Value::Object(fetch.info.info.clone());
+    let info = Value::Object(text::storable_map(fetch.info.info.clone()));
     commits::note_fetching(&tx, row.id, &Fetching { upstream_listing_id, upstream_info: &info }).await?;
     commit(tx).await?;
-    for batch in fetch.held.chunks(ATTACH_BATCH) {
-        let tx = hub.db().begin().await?;
-        for (entry, blob_id) in batch {
-            trees::attach_blob(&tx, served_listing_id, &entry.path, *blob_id).await?;
-        }
-        commit(tx).await?;
-    }
+    // Compared once more: a commit before this one in the plan has brought what they share.
+    let (missing, held) = compare(hub, mirror.repo.id, &fetch.selected).await?;
+    tie_held(hub, served_listing_id, held).await?;
     progress.phase("fetching");
     let route = Route {
         client: hub.upstream_at(&mirror.endpoint)?,
@@ -134,7 +131,7 @@ async fn fetch_commit(
         listing_id: served_listing_id,
         job_id: lease.job_id,
     };
-    fetch_all(hub, &route, &fetch.missing, progress).await?;
+    fetch_all(hub, &route, missing, progress).await?;
     keep_card(hub, mirror, row.id, served_listing_id, &fetch.info).await?;
     Ok(publish::Fetched {
         commit_id: row.id,
@@ -144,6 +141,22 @@ async fn fetch_commit(
         private_upstream: fetch.info.private,
         upstream_created_at: created_at(&fetch.info),
     })
+}
+
+/// Ties what is here to the paths that have it. Segments that the commit shares with older ones are tied already.
+async fn tie_held(hub: &Hub, listing_id: i64, held: Vec<(TreeEntry, i64)>) -> Result<(), HubError> {
+    let missing: HashSet<String> = holdings::missing_paths(hub.db().reader(), listing_id).await?.into_iter().collect();
+    let ties: Vec<(RepoPath, i64)> = held
+        .into_iter()
+        .filter(|(entry, _)| missing.contains(entry.path.as_str()))
+        .map(|(entry, blob_id)| (entry.path, blob_id))
+        .collect();
+    for batch in ties.chunks(TIE_BATCH) {
+        let tx = hub.db().begin().await?;
+        holdings::tie(&tx, listing_id, batch).await?;
+        commit(tx).await?;
+    }
+    Ok(())
 }
 
 /// Notes the commit and its log as far as it is new; a commit that is in no log is noted alone.
@@ -166,9 +179,9 @@ async fn note_log(hub: &Hub, mirror: &Mirror, oid: CommitOid, progress: &Progres
     for (index, seen) in found.iter().enumerate() {
         log.push(LogEntry {
             oid: seen.oid,
-            title: seen.title.clone(),
-            message: seen.message.clone(),
-            authors: seen.authors.clone(),
+            title: text::storable(seen.title.clone()),
+            message: text::storable(seen.message.clone()),
+            authors: seen.authors.iter().cloned().map(text::storable).collect(),
             committed_at: seen.date,
             predecessor: found.get(index + 1).map(|older| older.oid),
         });
@@ -215,15 +228,12 @@ async fn keep_card(
     };
     let mut tags = upstream_tags(info);
     if let Some(data) = readme.as_ref().and_then(|(_, card)| card.data.as_ref()) {
-        for tag in card::tags(mirror.repo.kind, data) {
-            if !tags.contains(&tag) {
-                tags.push(tag);
-            }
-        }
+        card::tags(mirror.repo.kind, data).iter().for_each(|tag| tags.add(tag));
     }
+    let tags = tags.into_list();
     let tx = hub.db().begin().await?;
     let row = match &readme {
-        Some((sha256, card)) => blobs::ids_by_sha256(&tx, &[*sha256]).await?.get(sha256).map(|id| (*id, card)),
+        Some((sha256, card)) => blobs::held_by_sha256(&tx, &[*sha256]).await?.get(sha256).map(|blob| (blob.id, card)),
         None => None,
     };
     commits::set_card(&tx, commit_id, row, &tags, hub.now()).await?;
@@ -231,12 +241,10 @@ async fn keep_card(
 }
 
 /// Tags that upstream lists the repository under.
-fn upstream_tags(info: &SnapshotInfo) -> Vec<String> {
-    let mut tags: Vec<String> = Vec::new();
+fn upstream_tags(info: &SnapshotInfo) -> card::Tags {
+    let mut tags = card::Tags::default();
     for tag in info.info.get("tags").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
-        if !tags.iter().any(|known| known == tag) {
-            tags.push(tag.to_owned());
-        }
+        tags.add(tag);
     }
     tags
 }

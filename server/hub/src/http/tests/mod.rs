@@ -4,7 +4,7 @@ mod around;
 mod contents;
 mod paths;
 
-use acervo_core::{Caller, CommitOid, RepoKind, Role, Visibility};
+use acervo_core::{Caller, CommitOid, RepoKind, Role, Timestamp, Visibility};
 use bytes::Bytes;
 use reqwest::{Client, Method, Response};
 use tempfile::TempDir;
@@ -62,6 +62,7 @@ impl Served {
             visibility: to,
             files: files.iter().map(file).collect(),
             title: "Add files".to_owned(),
+            at: Timestamp::from_millis(1_700_000_000_000),
         };
         local::commit_files(&self.hub, &Caller::System, &new).await.unwrap()
     }

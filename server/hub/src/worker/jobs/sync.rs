@@ -14,10 +14,14 @@ use crate::error::HubError;
 pub(super) async fn perform(hub: &Hub, job: &Job, lease: Lease, progress: &Arc<Progress>) -> Result<Value, HubError> {
     let payload: SyncPayload = serde_json::from_value(job.payload.clone())
         .map_err(|error| HubError::Internal(format!("the payload of job {} cannot be read: {error}", job.id)))?;
-    let outcome = match mirrors::by_id(hub.db().reader(), payload.mirror_id).await? {
-        Some(mirror) => sync::run(hub, &mirror, lease, progress).await?,
-        None => SyncOutcome::default(),
-    };
+    let mut outcome = SyncOutcome::default();
+    let mut order = mirrors::by_id(hub.db().reader(), payload.mirror_id).await?;
+    while let Some(mirror) = order {
+        outcome.add(sync::run(hub, &mirror, lease, progress).await?);
+        // An order that was changed meanwhile found this job under way and queued none of its own.
+        let now = mirrors::by_id(hub.db().reader(), payload.mirror_id).await?;
+        order = now.filter(|now| (&now.revisions, &now.selection) != (&mirror.revisions, &mirror.selection));
+    }
     serde_json::to_value(outcome)
         .map_err(|error| HubError::Internal(format!("an outcome that cannot be written: {error}")))
 }

@@ -1,0 +1,228 @@
+//! What is refused, in which words; and that no answer of any kind leads a client to the upstream.
+
+use acervo::http::router::ROUTES;
+use acervo_core::{RepoKind, Role, Selection, Visibility};
+use acervo_tests::fake_upstream::FakeUpstream;
+use acervo_tests::fixture::{Kind, random_bytes};
+use acervo_tests::test_hub::{TestHub, order};
+use reqwest::Method;
+
+use super::{Answer, KINDS, alone, commit, raw, synced, tiny};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_refusal_has_its_status_its_code_and_its_words() {
+    let fixtures = [Kind::Model, Kind::Dataset, Kind::Space].map(tiny);
+    let (_upstream, hub) = synced(fixtures.to_vec(), &[]).await;
+    let token = hub.token("reader", Role::Reader).await;
+    for (fixture, (_, prefix, api)) in fixtures.iter().zip(KINDS) {
+        let head = fixture.head();
+        let mut cases: Vec<(String, u16, u16, &str, bool)> = Vec::new();
+        for rest in [
+            format!("/{prefix}acme/absent/resolve/main/a.txt"),
+            format!("/{prefix}absent/resolve/main/a.txt"),
+            format!("/{prefix}acme/absent/raw/main/a.txt"),
+            format!("{api}acme/absent"),
+            format!("{api}absent"),
+            format!("{api}acme/absent/revision/main"),
+            format!("{api}acme/absent/tree/main"),
+            format!("{api}acme/absent/refs"),
+            format!("{api}acme/absent/commits/main"),
+            format!("{api}acme/absent/discussions"),
+            format!("{api}acme/absent/auth-check"),
+            format!("{api}acme/absent/auth-check/write"),
+        ] {
+            cases.push((rest, 401, 404, "RepoNotFound", false));
+        }
+        for revision in ["v9", "refs%2Fpr%2F9", "0123456789abcdef0123456789abcdef01234567"] {
+            cases.push((
+                format!("/{prefix}acme/tiny/resolve/{revision}/config.json"),
+                404,
+                404,
+                "RevisionNotFound",
+                false,
+            ));
+            for route in ["revision", "tree", "commits"] {
+                cases.push((format!("{api}acme/tiny/{route}/{revision}"), 404, 404, "RevisionNotFound", false));
+            }
+        }
+        for path in ["adapter_config.json", "sub", "sub/deep", "config.json/x", "CONFIG.JSON"] {
+            for revision in ["main", &head] {
+                cases.push((format!("/{prefix}acme/tiny/resolve/{revision}/{path}"), 404, 404, "EntryNotFound", true));
+                cases.push((format!("/{prefix}acme/tiny/raw/{revision}/{path}"), 404, 404, "EntryNotFound", true));
+            }
+        }
+        cases.push((format!("{api}acme/tiny/tree/main/absent"), 404, 404, "EntryNotFound", true));
+        for unknown in ["acme/tiny/likers", "acme/tiny/refs/x", "acme/tiny/tree", "acme/tiny/x/y/z"] {
+            cases.push((format!("{api}{unknown}"), 404, 404, "", false));
+        }
+        cases.push((format!("{api}acme/tiny/tree/main?cursor=%21"), 400, 400, "", false));
+        cases.push((format!("{api}acme/tiny/commits/main/x"), 404, 404, "RevisionNotFound", false));
+
+        for (address, anonymous, known, code, has_commit) in &cases {
+            for (token, status) in [(None, *anonymous), (Some(&token), *known)] {
+                let ask = |method: Method| {
+                    let request = if method == Method::HEAD { hub.head(address) } else { hub.get(address) };
+                    match token {
+                        Some(token) => request.bearer_auth(token),
+                        None => request,
+                    }
+                };
+                let answer = Answer::to(ask(Method::GET)).await;
+                assert_eq!(answer.refusal(), (status, *code), "{address}");
+                assert_eq!(answer.header("x-repo-commit"), if *has_commit { head.as_str() } else { "" }, "{address}");
+                well_formed(&answer, address);
+                let without_body = Answer::to(ask(Method::HEAD)).await;
+                assert_eq!(
+                    (without_body.status, without_body.lasting()),
+                    (answer.status, answer.lasting()),
+                    "{address}"
+                );
+                assert!(without_body.body.is_empty(), "{address}");
+            }
+        }
+    }
+}
+
+/// The facts stand in the headers, for HEADs, and in the body; nobody keeps them.
+fn well_formed(answer: &Answer, address: &str) {
+    assert_eq!(answer.header("content-type"), "application/json", "{address}");
+    assert_eq!(answer.header("cache-control"), "no-store", "{address}");
+    let text = answer.json()["error"].as_str().unwrap().to_owned();
+    assert!(!text.is_empty() && !text.contains('\n'), "{address}: {text}");
+    assert_eq!(answer.header("x-error-message"), text, "{address}");
+    let challenge = answer.header("www-authenticate");
+    assert_eq!(challenge.starts_with("Bearer "), answer.status == 401, "{address}: {challenge}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_cannot_be_are_refused_in_json_too() {
+    let hub = alone().await;
+    commit(&hub, (RepoKind::Model, "acme/x", Visibility::Public), &[("a.txt", b"text")]).await;
+    for (method, address, status) in [
+        ("POST", "/acme/x/resolve/main/a.txt", 405),
+        ("DELETE", "/acme/x/resolve/main/a.txt", 405),
+        ("PUT", "/api/models/acme/x", 405),
+        ("GET", "/api/models/acme/x/paths-info/main", 405),
+        ("GET", "/api/validate-yaml", 405),
+        ("GET", "/api/telemetry/x", 405),
+        ("POST", "/api/models/acme/x/absent", 404),
+        ("GET", "/api", 404),
+        ("GET", "/api/", 404),
+        ("GET", "/api/kernels/acme/x", 404),
+        ("GET", "/acme/x", 404),
+        ("GET", "/acme/x/resolve/main", 400),
+        ("GET", "/acme/x/resolve", 404),
+        ("GET", "/static/..%2fCargo.toml", 404),
+        ("GET", "/acme/x/resolve/main/%ff", 400),
+    ] {
+        let request =
+            format!("{method} {address} HTTP/1.1\r\nHost: hub\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        let (found, text) = raw(&hub, &request).await;
+        assert_eq!(found, status, "{method} {address}: {text}");
+        assert!(text.contains("content-type: application/json\r\n"), "{method} {address}: {text}");
+        assert!(text.contains("\r\n\r\n{\"error\":\""), "{method} {address}: {text}");
+    }
+    let big = vec![b'a'; 3 * 1024 * 1024];
+    for address in ["/api/models/acme/x/paths-info/main", "/api/validate-yaml"] {
+        let answer = Answer::to(hub.post(address).header("content-type", "application/json").body(big.clone())).await;
+        assert_eq!(answer.refusal(), (413, ""), "{address}");
+        assert!(answer.json()["error"].is_string(), "{address}");
+    }
+    let odd = Answer::to(hub.get("/api/models/acme/%C3%B1and%C3%BA")).await;
+    assert_eq!(odd.status, 401);
+    assert!(odd.header("x-error-message").contains("acme/\\u{f1}and\\u{fa}"), "{}", odd.header("x-error-message"));
+    assert!(odd.json()["error"].as_str().unwrap().contains("acme/ñandú"), "{}", odd.text());
+}
+
+/// Addresses of a route, good and bad, for every kind.
+fn addresses(pattern: &str, commit: &str) -> Vec<String> {
+    let marker = |text: &str| pattern.contains(text);
+    let rests: &[&str] = if marker("/telemetry/") {
+        &["topic"]
+    } else if marker("/resolve-cache/") {
+        &["model.safetensors", "README.md", "absent"]
+    } else if marker("/resolve/") || marker("/raw/") {
+        &["main/model.safetensors", "main/README.md", "main/left.out", "main/absent", "v9/README.md"]
+    } else {
+        &["main", "main/sub", "HEAD", "v9", "main/absent"]
+    };
+    let mut found = Vec::new();
+    for repo in ["acme/tiny", "ACME/tiny", "acme/never", "acme/absent"] {
+        for plural in ["models", "datasets", "spaces"] {
+            for rest in rests {
+                let address = pattern.replace("{repo}", repo).replace("{plural}", plural).replace("{rest}", rest);
+                let address = address.replace("{commit}", commit).replace("{name}", "acervo.css");
+                assert!(!address.contains('{'), "this test knows no value for a part of `{pattern}`");
+                found.push(address);
+            }
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_answer_of_any_route_speaks_of_xet_or_leads_to_the_upstream() {
+    let fixtures = [Kind::Model, Kind::Dataset, Kind::Space].map(|kind| {
+        let repo = tiny(kind).lfs("left.out", random_bytes(2, 1000)).tags(["demo"]);
+        repo.card(serde_json::json!({ "license": "mit", "library_name": "transformers" }))
+    });
+    let upstream = FakeUpstream::start(fixtures.to_vec()).await.unwrap();
+    let hub = TestHub::start(&upstream.endpoint()).await;
+    for kind in RepoKind::ALL {
+        let mut request = order(kind, "acme/tiny");
+        request.selection = Selection { include: Vec::new(), exclude: vec!["*.out".into()] };
+        let mirror = hub.mirror_with(request).await;
+        hub.sync(&mirror).await;
+        // One that was ordered, and failed.
+        let never = hub.mirror(kind, "acme/never").await;
+        assert_ne!(hub.attempt(&never).await.state, acervo_store::db::jobs::State::Succeeded);
+    }
+    let admin = hub.token("admin", Role::Admin).await;
+    let hosts = [upstream.endpoint(), upstream.cdn_endpoint()].map(|url| url.replace("http://", ""));
+
+    let mut answered = 0;
+    for line in ROUTES {
+        for address in addresses(line.pattern, &fixtures[0].head()) {
+            for query in ["", "?recursive=true&blobs=true&full=true&cardData=true&limit=1"] {
+                for method in line.methods {
+                    for token in [None, Some(&admin)] {
+                        let target = format!("{address}{query}");
+                        let request = match method.as_str() {
+                            "HEAD" => hub.head(&target),
+                            "POST" => hub.post(&target).body("{\"paths\": [\"model.safetensors\"], \"content\": \"\"}"),
+                            _ => hub.get(&target),
+                        };
+                        let request = request.header("accept", "application/vnd.xet-fileinfo+json, */*");
+                        let answer = Answer::to(match token {
+                            Some(token) => request.bearer_auth(token),
+                            None => request,
+                        });
+                        let answer = answer.await;
+                        answered += 1;
+                        assert!(answer.status.as_u16() < 500, "{method} {target}: {}", answer.status);
+                        silent(&answer, &hosts, &format!("{method} {target}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(answered > 1000, "only {answered} answers were looked at");
+}
+
+/// Nothing in head or body names the upstream, or a Xet store.
+fn silent(answer: &Answer, hosts: &[String], what: &str) {
+    let headers: String = answer.lasting().iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+    let body = String::from_utf8_lossy(&answer.body);
+    for text in [&headers, body.as_ref()] {
+        for host in hosts {
+            assert!(!text.contains(host.as_str()), "{what} names the upstream {host}: {text:.1000}");
+        }
+        let lower = text.to_lowercase();
+        assert!(
+            !lower.contains("x-xet") && !lower.contains("xethash") && !lower.contains("xet-auth"),
+            "{what}: {text:.1000}"
+        );
+    }
+}
