@@ -127,7 +127,7 @@ async fn raw(hub: &TestHub, request: &str) -> (u16, String) {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.expect("the hub answers");
     let text = String::from_utf8_lossy(&answer).into_owned();
-    let status = text.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+    let status = text.split_once(' ').and_then(|(_, rest)| rest.get(..3)?.parse().ok());
     (status.unwrap_or_else(|| panic!("no answer but {text:?}")), text)
 }
 

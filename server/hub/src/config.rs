@@ -9,7 +9,8 @@ use acervo_store::db::DatabaseConfig;
 use figment::error::Kind;
 use figment::providers::{Env, Format, Serialized, Toml};
 use figment::{Figment, Source};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::app::sync::SyncConfig;
 use crate::error::HubError;
@@ -24,7 +25,7 @@ const ENV_PREFIX: &str = "ACERVO__";
 pub const DEFAULT_FILE: &str = "acervo.toml";
 
 /// How logs are written.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogConfig {
     /// What is logged: a level, or directives as in `info,acervo::http=debug`.
@@ -34,7 +35,7 @@ pub struct LogConfig {
 }
 
 /// Form of a log line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For people.
@@ -50,7 +51,7 @@ impl Default for LogConfig {
 }
 
 /// Everything that can be set.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The web server.
@@ -91,10 +92,11 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Every key that was set somewhere, with its source; what is not listed has its default.
+    /// Every key with its effective value and source.
     pub fn explain(&self) -> Vec<Explained> {
         let mut rows = Vec::new();
-        if let Ok(value) = self.figment.extract::<figment::value::Dict>() {
+        // A configuration is a tree of plain values; serialising it cannot fail.
+        if let Ok(value) = serde_json::to_value(&self.config) {
             flatten("", &value, &mut rows, &self.figment);
         }
         rows.sort_by(|a, b| a.key.cmp(&b.key));
@@ -138,13 +140,17 @@ fn explain(error: &figment::Error) -> HubError {
     let place = if place.is_empty() { place } else { format!(" in {place}") };
     let text = match &error.kind {
         Kind::UnknownField(field, known) => {
-            let key = if path.is_empty() { field.clone() } else { format!("{path}.{field}") };
+            // Figment's path may or may not end in the key already.
+            let mut names = error.path.clone();
+            if names.last() != Some(field) {
+                names.push(field.clone());
+            }
+            path = names.join(".");
             let nearest = known
                 .iter()
                 .map(|name| (strsim::damerau_levenshtein(name, field), name))
                 .min()
                 .filter(|(distance, name)| *distance <= name.len().max(3) / 2);
-            path = key;
             match nearest {
                 Some((_, name)) => format!("unknown key `{path}`{place}; did you mean `{name}`?"),
                 None => format!("unknown key `{path}`{place}; known are {}", known.join(", ")),
@@ -164,41 +170,29 @@ fn source_name(metadata: &figment::Metadata) -> String {
     }
 }
 
-/// Lists every leaf of a dictionary with its dotted key.
-fn flatten(prefix: &str, dict: &figment::value::Dict, rows: &mut Vec<Explained>, figment: &Figment) {
-    for (name, value) in dict {
-        let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-        if let figment::value::Value::Dict(_, inner) = value {
+/// Lists every leaf of a value with its dotted key. Secrets and credentials hide themselves when they are serialised.
+fn flatten(key: &str, value: &Value, rows: &mut Vec<Explained>, figment: &Figment) {
+    if let Value::Object(fields) = value {
+        for (name, inner) in fields {
+            let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
             flatten(&key, inner, rows, figment);
-            continue;
         }
-        let source = figment.find_metadata(&key).map(source_name).unwrap_or_default();
-        rows.push(Explained { value: shown(&key, value), key, source });
+        return;
     }
-}
-
-/// A value as it may be shown.
-fn shown(key: &str, value: &figment::value::Value) -> String {
-    let is_secret =
-        key.ends_with("token") || key.ends_with("password") || key.ends_with("secret") || key.ends_with("proxy");
-    if is_secret {
-        return "[hidden]".to_owned();
-    }
-    let text = match value {
-        figment::value::Value::String(_, text) => text.clone(),
-        other => serde_json::to_string(other).unwrap_or_default(),
+    let value = match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "not set".to_owned(),
+        other => other.to_string(),
     };
-    if key == "database.url" {
-        return DatabaseConfig { url: text, ..DatabaseConfig::default() }.place();
-    }
-    text
+    let source = figment.find_metadata(key).map_or_else(|| "default".to_owned(), source_name);
+    rows.push(Explained { key: key.to_owned(), value, source });
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Write;
 
-    use super::load;
+    use super::{Config, load};
 
     fn file(text: &str) -> tempfile::NamedTempFile {
         let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -238,5 +232,22 @@ mod tests {
         let bind = rows.iter().find(|row| row.key == "server.bind").unwrap();
         assert_eq!((bind.value.as_str(), bind.source.as_str()), ("127.0.0.1:2", "the command line"));
         assert!(rows.iter().all(|row| !row.value.contains("hf_secret")), "{rows:?}");
+        let jobs = rows.iter().find(|row| row.key == "worker.jobs_at_once").unwrap();
+        assert_eq!((jobs.value.as_str(), jobs.source.as_str()), ("2", "default"));
+    }
+
+    #[test]
+    fn the_reference_configuration_names_every_key_with_its_default() {
+        let reference = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/acervo.toml");
+        let loaded = load(Some(std::path::Path::new(reference)), &[]).unwrap();
+        let text = std::fs::read_to_string(reference).unwrap();
+        let values = |config: &Config| serde_json::to_value(config).unwrap();
+        assert_eq!(values(&loaded.config), values(&Config::default()));
+        for row in loaded.explain() {
+            let (section, key) = row.key.split_once('.').unwrap();
+            let below = text.split(&format!("\n[{section}]\n")).nth(1).unwrap().split("\n[").next().unwrap();
+            let named = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
+            assert!(below.lines().any(named), "`{}` is not in the reference configuration", row.key);
+        }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use acervo_core::{RepoKind, Role, Visibility};
+use acervo_core::{RepoKind, Role};
 use acervo_store::db::repos::{self, Cause};
 use acervo_tests::test_hub::TestHub;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json as value;
 
-use super::{FOREIGN, REPOS, Standing, by, callers, guarded};
+use super::{FOREIGN, REPOS, Standing, TRIED_EVERYWHERE, by, callers, guarded};
 use crate::serve::{Answer, get};
 
 /// Every question whose answer could tell a hidden repository from a missing one.
@@ -109,7 +109,8 @@ async fn a_hidden_repository_answers_like_a_missing_one() {
             // As long as the hidden name, so that lengths must be the same too.
             let missing = hidden.to_lowercase().replace("secret", "absent").replace("house", "hoard");
             let missing = if hidden.starts_with('A') { missing.replace("acme", "ACME") } else { missing };
-            for kind in RepoKind::ALL {
+            let kinds = if *hidden == "acme/secret" { &RepoKind::ALL[..] } else { &[RepoKind::Model] };
+            for &kind in kinds {
                 let (left, right) = (probes(&hub, kind, hidden), probes(&hub, kind, &missing));
                 for ((what, of_hidden), (_, of_missing)) in left.into_iter().zip(right) {
                     let of_hidden = seen(by(token, of_hidden), hidden).await;
@@ -134,7 +135,8 @@ async fn lists_and_pages_show_what_the_caller_may_read_and_nothing_else() {
             Standing::Stranger => ["acme/open", "acme/house"].into(),
             Standing::Reader { .. } => REPOS.map(|(name, _)| name).into(),
         };
-        for kind in RepoKind::ALL {
+        let kinds = if TRIED_EVERYWHERE.contains(&who) { &RepoKind::ALL[..] } else { &[RepoKind::Model] };
+        for &kind in kinds {
             for (query, among) in [
                 ("?limit=1000", &["open", "house", "secret"][..]),
                 ("?limit=1", &["open", "house", "secret"]),
@@ -170,11 +172,6 @@ async fn lists_and_pages_show_what_the_caller_may_read_and_nothing_else() {
                 assert_eq!(page.text().contains(short), may_see.contains(name), "{who}: {path}: {name}");
             }
         }
-        assert!(
-            !Answer::to(by(token, hub.get("/?search=secret"))).await.text().contains("acme/")
-                || may_see.contains("acme/secret"),
-            "{who}"
-        );
     }
 }
 
@@ -206,5 +203,4 @@ async fn methods_that_are_not_there_tell_nothing_either() {
         }
         assert_eq!(answers[0], answers[1], "{method}");
     }
-    assert_eq!(REPOS[2].1, Visibility::Private);
 }

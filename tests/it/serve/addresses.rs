@@ -5,7 +5,7 @@ use acervo_tests::fake_upstream::FakeUpstream;
 use acervo_tests::fixture::Kind;
 use acervo_tests::test_hub::TestHub;
 
-use super::{Answer, KINDS, alone, commit, empty, encoded, get, json, raw_get, synced, tiny};
+use super::{Answer, KINDS, alone, commit, empty, encoded, get, json, raw, raw_get, synced, tiny};
 
 /// Paths that some client or server has stumbled over.
 const ODD: [&str; 14] = [
@@ -70,9 +70,10 @@ async fn every_spelling_of_a_revision_leads_to_its_commit() {
             .commit("second", |commit| commit.file("at.txt", "main"))
             .commit_on("feature/x", "third", |commit| commit.file("at.txt", "feature"))
             .commit_on("feature/x/y", "fourth", |commit| commit.file("at.txt", "longer"))
+            .commit_on("fix#1+100%-ñ", "odd", |commit| commit.file("at.txt", "odd"))
             .pull_request(1, "fifth", |commit| commit.file("at.txt", "request"))
             .convert("parquet", "sixth", |commit| commit.file("at.txt", "converted").file("default/0.txt", "rows"));
-        let followed = ["main", "v1", "feature/x", "feature/x/y", "refs/pr/1", "refs/convert/parquet"];
+        let followed = ["main", "v1", "feature/x", "feature/x/y", "fix#1+100%-ñ", "refs/pr/1", "refs/convert/parquet"];
         let (_upstream, hub) = synced(vec![fixture.clone()], &followed).await;
         let (main, v1) = (fixture.head(), fixture.commit_id("v1").unwrap());
         let upper = main.to_uppercase();
@@ -95,6 +96,9 @@ async fn every_spelling_of_a_revision_leads_to_its_commit() {
             ("refs%2Fheads%2Ffeature%2Fx", "feature"),
             ("feature%2Fx%2Fy", "longer"),
             ("feature/x/y", "longer"),
+            ("fix%231%2B100%25-%C3%B1", "odd"),
+            ("fix%231+100%25-%C3%B1", "odd"),
+            ("refs%2Fheads%2Ffix%231+100%25-%C3%B1", "odd"),
             ("refs%2Fpr%2F1", "request"),
             ("refs%2fpr%2f1", "request"),
             ("refs/pr/1", "request"),
@@ -106,6 +110,7 @@ async fn every_spelling_of_a_revision_leads_to_its_commit() {
             let named = match name {
                 "feature" => "feature/x",
                 "longer" => "feature/x/y",
+                "odd" => "fix#1+100%-ñ",
                 "request" => "refs/pr/1",
                 "converted" => "refs/convert/parquet",
                 name => name,
@@ -159,6 +164,24 @@ async fn slashes_too_many_at_either_end_change_nothing() {
             assert_eq!((wrong.lasting(), &wrong.body), (right.lasting(), &right.body), "{sloppy}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_and_proxied_forms_of_a_request_are_understood() {
+    let hub = alone().await;
+    commit(&hub, (RepoKind::Model, "acme/tiny", Visibility::Public), &[("a.txt", b"text")]).await;
+    let (file, host) = ("acme/tiny/resolve/main/a.txt", "Host: other.example\r\nConnection: close\r\n\r\n");
+    for request in [
+        format!("GET http://other.example/{file} HTTP/1.1\r\n{host}"),
+        format!("GET http://other.example//{file}?download=true HTTP/1.1\r\n{host}"),
+        format!("GET /{file} HTTP/1.0\r\n\r\n"),
+    ] {
+        let (status, text) = raw(&hub, &request).await;
+        assert!(status == 200 && text.ends_with("\r\n\r\ntext"), "{request}: {text}");
+    }
+    let renamed = format!("GET http://other.example/api/models/ACME/tiny/refs HTTP/1.1\r\n{host}");
+    let (status, text) = raw(&hub, &renamed).await;
+    assert!(status == 307 && text.contains("location: /api/models/acme/tiny/refs\r\n"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -191,6 +191,35 @@ async fn the_home_page_is_there_in_both_languages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_home_page_leads_through_everything_that_was_found() {
+    let hub = alone().await;
+    let names: Vec<String> = (0..110).map(|n| format!("acme/row-{n:03}")).collect();
+    for (n, name) in names.iter().enumerate() {
+        let kind = RepoKind::ALL[n % 3];
+        commit(&hub, (kind, name, Visibility::Public), &[("a.txt", b"text")]).await;
+    }
+    commit(&hub, (RepoKind::Model, "other/thing", Visibility::Public), &[("a.txt", b"text")]).await;
+    for start in ["?search=row-", "?search=row-&lang=es"] {
+        let (mut found, mut sizes, mut next) = (Vec::new(), Vec::new(), Some(format!("/{start}")));
+        while let Some(path) = next {
+            let page = get(&hub, &path).await;
+            assert_eq!(page.status, 200, "{path}");
+            let language = if start.contains("es") { "<html lang=\"es\">" } else { "<html lang=\"en\">" };
+            assert!(page.text().contains(language), "{path}");
+            let rows: Vec<String> =
+                names.iter().filter(|name| page.text().contains(&format!("/{name}\""))).cloned().collect();
+            sizes.push(rows.len());
+            found.extend(rows);
+            let link = page.text().split("rel=\"next\" href=\"").nth(1).and_then(|rest| rest.split('"').next());
+            next = link.map(|link| format!("/{}", link.replace("&#38;", "&").replace("&amp;", "&")));
+            assert!(sizes.len() < 9, "{start} does not end");
+        }
+        found.sort_unstable();
+        assert_eq!((sizes, found == names), (vec![50, 50, 10], true), "{start}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hostile_card_and_a_hostile_search_cannot_put_markup_on_the_page() {
     let attack = "<script>alert(1)</script>\\\"'><img src=x onerror=alert(1)>";
     let card = format!(

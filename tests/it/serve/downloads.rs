@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use acervo_core::{RepoKind, Sha256Digest, Visibility};
+use acervo_core::{RepoKind, Role, Sha256Digest, Visibility};
 use acervo_tests::fixture::{Kind, random_bytes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -45,6 +45,22 @@ async fn every_form_of_a_range_gives_exactly_its_bytes() {
         expected.insert("content-length".to_owned(), (end - start + 1).to_string());
         assert_eq!(part.lasting(), expected, "{range}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_fetched_at_the_same_time_make_the_whole() {
+    let fixture = tiny(Kind::Model);
+    let (_upstream, hub) = synced(vec![fixture.clone()], &[]).await;
+    let part_bytes = 7919;
+    let parts = (0..SIZE.div_ceil(part_bytes)).map(|n| {
+        let range = format!("bytes={}-{}", n * part_bytes, (n + 1) * part_bytes - 1);
+        Answer::to(hub.get(WEIGHTS).header("range", range))
+    });
+    let parts = futures::future::join_all(parts).await;
+    assert!(parts.iter().all(|part| part.status == 206));
+    let whole: Vec<u8> = parts.iter().flat_map(|part| part.body.to_vec()).collect();
+    assert!(whole == fixture.entry("model.safetensors").bytes);
+    assert_eq!(served_bytes(&hub), SIZE as u64);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,6 +147,40 @@ async fn a_client_that_has_the_content_is_told_so_and_one_that_has_another_is_st
         for (name, value) in [("if-none-match", "\"other\""), ("if-match", &tag), ("if-match", "*")] {
             assert_eq!(Answer::to(hub.get(&address).header(name, value)).await.status, 200, "{path} {name}: {value}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_asked_for_before_needs_no_database() {
+    let fixture = tiny(Kind::Model);
+    let (_upstream, hub) = synced(vec![fixture.clone()], &[]).await;
+    let token = hub.token("reader", Role::Reader).await;
+    let tag = format!("\"{}\"", fixture.sha256_of("model.safetensors"));
+    let id = fixture.head();
+    let ask = || async {
+        let mut answers = Vec::new();
+        for revision in ["main", &id] {
+            for path in ["model.safetensors", "config.json", "absent.json"] {
+                let address = format!("/acme/tiny/resolve/{revision}/{path}");
+                answers.push(Answer::to(hub.head(&address)).await);
+                answers.push(Answer::to(hub.get(&address).bearer_auth(&token)).await);
+                answers.push(Answer::to(hub.get(&address).header("range", "bytes=0-9")).await);
+                answers.push(Answer::to(hub.get(&address).header("if-none-match", &tag)).await);
+            }
+        }
+        answers.push(get(&hub, "/ACME/tiny/resolve/main/config.json").await);
+        answers.push(get(&hub, "/acme/absent/resolve/main/config.json").await);
+        answers
+    };
+    let cold = ask().await;
+
+    hub.hub().db().clone().close().await.unwrap();
+    let warm = ask().await;
+
+    assert_eq!(get(&hub, "/readyz").await.status, 503, "the database is gone");
+    assert_eq!(cold.len(), warm.len());
+    for (cold, warm) in cold.iter().zip(&warm) {
+        assert_eq!((warm.status, warm.lasting(), &warm.body), (cold.status, cold.lasting(), &cold.body));
     }
 }
 

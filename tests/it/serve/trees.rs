@@ -151,6 +151,30 @@ async fn links_carry_the_public_address_and_the_whole_query() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_a_public_address_links_carry_the_hosts_name_and_a_proxys_word_if_it_is_trusted() {
+    for (trusted, of_proxy) in [(false, "http://models.example:8080"), (true, "https://hub.example")] {
+        let hub = TestHub::with("http://127.0.0.1:9", |config| {
+            config.server.public_url = String::new();
+            if trusted {
+                config.server.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
+            }
+        })
+        .await;
+        commit(&hub, (RepoKind::Model, "acme/x", Visibility::Public), &[("a", b"1"), ("b", b"2")]).await;
+        let ask = |host: &str| hub.get("/api/models/acme/x/tree/main?limit=1").header("host", host);
+        let plain = Answer::to(ask("models.example:8080")).await;
+        assert!(plain.header("link").starts_with("<http://models.example:8080/api/models/"), "{:?}", plain.headers);
+        let proxied = ask("models.example:8080").header("x-forwarded-proto", "https");
+        let proxied = Answer::to(proxied.header("x-forwarded-host", "hub.example, inner")).await;
+        assert!(proxied.header("link").starts_with(&format!("<{of_proxy}/api/models/")), "{:?}", proxied.headers);
+        for hostile in ["evil.example/<x>", "evil b", "evil\">; rel=\"next\"", "user@evil.example"] {
+            let answer = Answer::to(ask(hostile)).await;
+            assert!(!answer.header("link").contains("evil"), "{hostile}: {:?}", answer.headers);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn paths_are_described_for_forms_and_for_json_and_missing_ones_left_out() {
     let fixtures = [Kind::Model, Kind::Dataset, Kind::Space].map(|kind| tiny(kind).file("a+b #1.txt", "odd"));
     let (_upstream, hub) = synced(fixtures.to_vec(), &[]).await;

@@ -5,10 +5,10 @@
 //! commit.
 
 use acervo_core::{Caller, CommitOid, RefKind, Selection, Timestamp, Visibility};
-use acervo_store::db::commits::{self, Outcome};
+use acervo_store::db::commits::{self, Outcome, State};
 use acervo_store::db::jobs::{self, Lease};
 use acervo_store::db::repos::{self, Gated, Repo};
-use acervo_store::db::{commit, generation, holdings, refs};
+use acervo_store::db::{Transaction, commit, generation, holdings, refs};
 use serde_json::json;
 
 use crate::app::events::{self, Told};
@@ -58,6 +58,17 @@ pub struct MovedRef {
     pub name: String,
 }
 
+/// A commit on which somebody has decided is not made visible by a machine.
+async fn refuse_decided(tx: &Transaction, commit_id: i64, repo: &Repo) -> Result<(), HubError> {
+    match commits::by_id(tx, commit_id).await?.map(|commit| (commit.state, commit.oid)) {
+        Some((State::Held | State::Recalled, oid)) => Err(HubError::Conflict(format!(
+            "commit {oid} of `{}` is held or was recalled; a reviewer must decide before it is published again",
+            repo.name
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Makes a complete commit visible and lets refs serve it, or changes nothing.
 pub async fn snapshot(hub: &Hub, caller: &Caller, new: Publication) -> Result<(), HubError> {
     let at = hub.now();
@@ -77,6 +88,7 @@ pub async fn snapshot(hub: &Hub, caller: &Caller, new: Publication) -> Result<()
                     new.oid
                 )));
             }
+            refuse_decided(&tx, fetched.commit_id, repo).await?;
             commits::publish(&tx, fetched.commit_id, fetched.served_listing_id, &fetched.selection, at).await?;
             let reason = "no policy is configured";
             commits::decide(&tx, fetched.commit_id, Outcome::Approved, caller.principal_id(), reason, at).await?;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use acervo_store::db::jobs::{self as queue, Ending, Job, Lease};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ use crate::context::Hub;
 use crate::error::HubError;
 
 /// How jobs are worked off.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorkerConfig {
     /// Jobs at the same time in this process; 0 leaves them to other processes.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use acervo_core::{BlobDigests, Digester, GitOid, Sha256Digest};
 use bytes::Bytes;
 use rustix::fs::{FlockOperation, flock};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
 use super::budget::{Budget, Reservation};
@@ -24,7 +24,7 @@ const WRITE_BYTES: usize = 1024 * 1024;
 const REHASH_BYTES: usize = 1024 * 1024;
 
 /// Where transfers are staged, and how much they may take.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StagingConfig {
     /// A local folder; for a local store on the same filesystem as the store.

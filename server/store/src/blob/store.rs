@@ -8,7 +8,7 @@ use acervo_core::Sha256Digest;
 use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::{ObjectStore, ObjectStoreExt};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::BlobError;
 use super::key::BlobKey;
@@ -16,7 +16,7 @@ use super::read::BlobReader;
 use super::staging::{Expected, Quarantined, Staged, Staging, StagingConfig, StagingKey, Verified, blocking};
 
 /// Where blobs are kept.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StorageConfig {
     /// `file://` and a folder, absolute or relative to the working directory.

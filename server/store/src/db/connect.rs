@@ -6,21 +6,27 @@
 use std::fmt;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, Statement, TransactionTrait};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::db::dialect;
 use crate::error::{Doing, StoreError};
 
 /// Where the database is, and how much of it may be used.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatabaseConfig {
     /// Address of the database; its file is made if it is missing.
+    #[serde(serialize_with = "without_credentials")]
     pub url: String,
     /// Most connections this process opens; for a database file, most connections that read.
     pub connections_max: u32,
     /// How long a request waits for a free connection, or for a new one to be made.
     pub connect_timeout_seconds: u64,
+}
+
+/// Writes where a URL leads; whoever prints a configuration shows no password.
+fn without_credentials<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&dialect::place(url))
 }
 
 impl Default for DatabaseConfig {

@@ -36,7 +36,7 @@ pub const JOB_KIND: &str = "sync";
 const ATTEMPTS_MAX: i32 = 3;
 
 /// How syncs run.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SyncConfig {
     /// Files of one sync on their way at the same time.
