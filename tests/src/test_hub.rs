@@ -8,8 +8,9 @@ use acervo::app::mirrors::{self, MirrorRequest};
 use acervo::app::sync::{self, Progress, SyncOutcome};
 use acervo::config::Config;
 use acervo::context::Hub;
+pub use acervo::demo::order;
 use acervo::{http, worker};
-use acervo_core::{Caller, RepoKind, Role, Selection, Visibility};
+use acervo_core::{Caller, RepoKind, Role};
 use acervo_store::db::jobs::{self, Job};
 use acervo_store::db::mirrors::Mirror;
 use reqwest::{Client, RequestBuilder, Response};
@@ -163,18 +164,6 @@ impl TestHub {
         let mirror = self.mirror(kind, name).await;
         self.sync(&mirror).await;
         mirror
-    }
-}
-
-/// The order to mirror everything on the default branch.
-pub fn order(kind: RepoKind, name: &str) -> MirrorRequest {
-    MirrorRequest {
-        kind,
-        upstream_name: name.to_owned(),
-        revisions: Vec::new(),
-        selection: Selection::default(),
-        local_name: None,
-        visibility: Visibility::Public,
     }
 }
 

@@ -174,7 +174,7 @@ async fn what_was_asked_for_before_needs_no_database() {
     };
     let cold = ask().await;
 
-    hub.hub().db().clone().close().await.unwrap();
+    hub.hub().db().close().await.unwrap();
     let warm = ask().await;
 
     assert_eq!(get(&hub, "/readyz").await.status, 503, "the database is gone");

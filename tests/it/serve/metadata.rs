@@ -1,6 +1,6 @@
 //! What is told of one repository: its description, its refs, its log.
 
-use acervo_tests::fixture::{Kind, RepoFixture};
+use acervo_tests::fixture::{FixtureFile, Kind, RepoFixture};
 use serde_json::{Value, json as value};
 
 use super::{KINDS, field, get, json, pages, synced, tiny};
@@ -47,7 +47,7 @@ async fn expand_gives_the_named_fields_and_unknown_names_change_nothing() {
     let fixtures = [Kind::Model, Kind::Dataset, Kind::Space].map(tiny);
     let (_upstream, hub) = synced(fixtures.to_vec(), &[]).await;
     for (fixture, (_, _, api)) in fixtures.iter().zip(KINDS) {
-        let bytes: u64 = fixture.files_at("main").values().map(|file| file.size()).sum();
+        let bytes: u64 = fixture.files_at("main").values().map(FixtureFile::size).sum();
         for (query, expected) in [
             ("expand=sha", vec!["_id", "id", "sha"]),
             ("expand=sha&expand=siblings", vec!["_id", "id", "sha", "siblings"]),

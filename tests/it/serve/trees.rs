@@ -53,15 +53,11 @@ async fn following_the_links_of_a_large_tree_gives_every_entry_exactly_once() {
         assert_eq!(paths.len(), expected.len(), "an entry of {query} came twice");
         for entry in entries {
             let path = entry["path"].as_str().unwrap();
-            match fixture.files_at("main").get(path) {
-                Some(file) => {
-                    assert_eq!(*entry, value!({ "type": "file", "oid": file.oid, "size": file.size(), "path": path }))
-                }
-                None => assert_eq!(
-                    *entry,
-                    value!({ "type": "directory", "oid": fixture.tree_oid_of(path), "size": 0, "path": path })
-                ),
-            }
+            let expected = match fixture.files_at("main").get(path) {
+                Some(file) => value!({ "type": "file", "oid": file.oid, "size": file.size(), "path": path }),
+                None => value!({ "type": "directory", "oid": fixture.tree_oid_of(path), "size": 0, "path": path }),
+            };
+            assert_eq!(*entry, expected);
         }
     }
 }

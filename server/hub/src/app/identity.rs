@@ -27,14 +27,20 @@ pub async fn authenticate(hub: &Hub, credential: Option<&str>) -> Result<Caller,
     if let Some(known) = hub.caches().identities.get(&key).await {
         return Ok(Caller::Known((*known).clone()));
     }
-    let identity = identify(hub, hash).await?;
+    let Some(identity) = identify(hub, hash).await? else {
+        return Ok(Caller::Anonymous);
+    };
     hub.caches().identities.insert(key, Arc::new(identity.clone())).await;
     Ok(Caller::Known(identity))
 }
 
-async fn identify(hub: &Hub, hash: Sha256Digest) -> Result<Identity, HubError> {
+/// Whose token this is; nobody's if it was never made here. Ours keep their rows when they are revoked, so a whole one
+/// without a row is another Acervo's, which clients of both send by themselves.
+async fn identify(hub: &Hub, hash: Sha256Digest) -> Result<Option<Identity>, HubError> {
     let db = hub.db().reader();
-    let token = principals::token_by_hash(db, hash).await?.ok_or(HubError::BadToken("unknown here"))?;
+    let Some(token) = principals::token_by_hash(db, hash).await? else {
+        return Ok(None);
+    };
     if token.revoked_at.is_some() {
         return Err(HubError::BadToken("revoked"));
     }
@@ -48,7 +54,8 @@ async fn identify(hub: &Hub, hash: Sha256Digest) -> Result<Identity, HubError> {
         return Err(HubError::BadToken("of a disabled user"));
     }
     let grants = principals::grants(db, principal.id).await?;
-    Ok(Identity { principal_id: principal.id, name: principal.name, grants, cap: token.cap, credential: token.name })
+    let (principal_id, name) = (principal.id, principal.name);
+    Ok(Some(Identity { principal_id, name, grants, cap: token.cap, credential: token.name }))
 }
 
 /// Demands a role on the whole hub.

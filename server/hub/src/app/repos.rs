@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use acervo_core::access::{Caller, Readable, Scope, readable};
+use acervo_core::name::check_segment;
 use acervo_core::{RepoKind, Role};
 use acervo_store::db::commits::{self, CardFacts, Commit};
 use acervo_store::db::repos::{self, ListQuery, ReadScope, Repo, Sort};
@@ -36,6 +37,10 @@ impl Found {
 /// Finds a repository by `namespace/name` or a bare name, if the caller may know of it.
 pub async fn find(hub: &Hub, caller: &Caller, kind: RepoKind, name: &str) -> Result<Found, HubError> {
     let lower = name.to_ascii_lowercase();
+    if lower.split('/').any(|segment| check_segment(segment).is_err()) {
+        // No repository can have this name, and some databases refuse to be asked for it.
+        return Err(HubError::RepoNotFound { kind, name: name.to_owned() });
+    }
     let key = (hub.caches().epoch(), kind, lower.clone());
     let repo = match hub.caches().repos.get(&key).await {
         Some(known) => known,
@@ -198,9 +203,9 @@ pub struct Holdings {
     pub bytes: u64,
 }
 
-/// What this hub holds, over all repositories whoever may see them.
-pub async fn holdings(hub: &Hub) -> Result<Holdings, HubError> {
-    let (repos, commits) = repos::totals(hub.db().reader()).await?;
+/// What this hub holds: repositories and commits as far as the caller may see them, contents over all.
+pub async fn holdings(hub: &Hub, caller: &Caller) -> Result<Holdings, HubError> {
+    let (repos, commits) = repos::totals(hub.db().reader(), &read_scope(caller)).await?;
     let (blobs, bytes) = blobs::totals(hub.db().reader()).await?;
     Ok(Holdings { repos, commits, blobs, bytes })
 }

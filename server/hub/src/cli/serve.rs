@@ -31,8 +31,12 @@ impl ServeArgs {
 }
 
 /// Serves until a signal says to stop.
-pub(super) async fn run(config: Config) -> Result<ExitCode, HubError> {
+pub(super) async fn run(mut config: Config) -> Result<ExitCode, HubError> {
     let listener = http::listen(&config.server.bind)?;
+    // Port 0 stands for any free one.
+    if let Ok(address) = listener.local_addr() {
+        config.server.bind = address.to_string();
+    }
     let hub = Hub::open(config).await?;
     if let Some(first) = identity::ensure_first_admin(&hub).await? {
         println!("first start: here is a token for `{}`; it is shown this once\n\n  {}\n", first.principal, first.text);

@@ -50,7 +50,7 @@ pub(super) async fn home(
         limit: PAGE_REPOS,
         after: position(&hub, &caller, query.last("cursor")).await?,
     };
-    let held = repos::holdings(&hub).await?;
+    let held = repos::holdings(&hub, &caller).await?;
     let page = repos::list(&hub, &caller, request).await?;
     let rows: Vec<Row> = page.items.iter().map(Row::from).collect();
     let html = HomePage {

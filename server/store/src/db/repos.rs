@@ -385,12 +385,18 @@ fn served_head() -> sea_orm::sea_query::SelectStatement {
         .to_owned()
 }
 
-/// Number of repositories that serve something, the commits they serve, and bytes their default revisions reference.
-pub async fn totals(db: &impl ConnectionTrait) -> Result<(u64, u64), StoreError> {
+/// Number of repositories within the scope that serve something, and of their visible commits.
+pub async fn totals(db: &impl ConnectionTrait, scope: &ReadScope) -> Result<(u64, u64), StoreError> {
     use sea_orm::PaginatorTrait;
-    let repos =
-        repo::Entity::find().filter(Expr::exists(served_head())).count(db).await.doing("counting repositories")?;
+    let repos = repo::Entity::find()
+        .filter(scope.condition())
+        .filter(Expr::exists(served_head()))
+        .count(db)
+        .await
+        .doing("counting repositories")?;
     let commits = repo_commit::Entity::find()
+        .inner_join(repo::Entity)
+        .filter(scope.condition())
         .filter(repo_commit::Column::State.eq(repo_commit::State::Visible))
         .count(db)
         .await
