@@ -251,6 +251,18 @@ async fn a_job_is_retried_when_due_and_cancelled_on_demand() {
 }
 
 #[tokio::test]
+async fn a_job_that_is_handed_back_is_due_at_once_and_has_lost_no_attempt() {
+    let (_folder, db) = migrated().await;
+    let (id, _) = jobs::enqueue(db.writer(), job("sync:1", at(10))).await.unwrap();
+    for now in [10, 20, 30, 40, 50] {
+        let claimed = jobs::claim(db.writer(), Uuid::now_v7(), None, at(1000), at(now)).await.unwrap().unwrap();
+        assert_eq!((claimed.id, claimed.attempts), (id, 1));
+        let lease = Lease { job_id: id, fence: claimed.fence };
+        assert!(jobs::finish(db.writer(), lease, Ending::HandedBack, None, at(now)).await.unwrap());
+    }
+}
+
+#[tokio::test]
 async fn events_vanish_with_their_transaction_and_are_numbered_without_gaps() {
     let (_folder, db) = migrated().await;
     let event = |subject: &'static str| events::NewEvent {

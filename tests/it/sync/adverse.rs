@@ -4,10 +4,11 @@ use acervo::app::mirrors;
 use acervo::app::sync;
 use acervo_core::{Caller, Selection};
 use acervo_store::db::blobs;
-use acervo_store::db::jobs::State;
+use acervo_store::db::jobs::{self, State};
 use acervo_tests::fake_upstream::{FakeUpstream, Fault, Origin};
 use acervo_tests::fixture::{RepoFixture, random_bytes};
 use acervo_tests::test_hub::{TestHub, header, order};
+use uuid::Uuid;
 
 use super::{MODEL, events_of_kind, started, tiny};
 
@@ -154,4 +155,25 @@ async fn a_file_that_does_not_fit_beside_the_others_waits_for_its_turn() {
     let hub = TestHub::with(&upstream.endpoint(), |config| config.staging.bytes_max = 1_000_000).await;
     hub.synced(MODEL, "acme/big").await;
     assert_eq!(blobs::totals(hub.hub().db().reader()).await.unwrap(), (6, 2_400_000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_workers_keep_dying_is_given_up_and_says_so() {
+    let (upstream, hub) = started(tiny()).await;
+    let mirror = hub.mirror(MODEL, "acme/tiny").await;
+    let id = sync::enqueue(hub.hub(), &Caller::System, &mirror).await.unwrap();
+    let attempts_max = hub.job(id).await.attempts_max;
+    for _ in 0..attempts_max {
+        // Claimed with a lease that has run out already: its worker was never heard of again.
+        let now = hub.hub().now();
+        let claimed = jobs::claim(hub.hub().db().writer(), Uuid::now_v7(), Some(id), now.plus_seconds(-1), now).await;
+        assert!(claimed.unwrap().is_some());
+    }
+
+    let job = hub.attempt(&mirror).await;
+
+    assert_eq!((job.id, job.state), (id, State::Failed));
+    assert!(job.error.as_ref().unwrap().contains("ended with its worker"), "{:?}", job.error);
+    assert_eq!(upstream.requests().len(), 0, "nothing was tried once more");
+    hub.sync(&mirror).await;
 }

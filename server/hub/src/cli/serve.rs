@@ -52,14 +52,17 @@ pub(super) async fn run(mut config: Config) -> Result<ExitCode, HubError> {
     served.map(|()| ExitCode::SUCCESS)
 }
 
-/// Cancels on SIGINT or SIGTERM; a second one ends the process at once.
+/// Cancels on SIGINT, SIGTERM or SIGHUP; a second one ends the process at once.
 pub(super) async fn stop_on_signal(shutdown: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    let (Ok(mut terminate), Ok(mut hang_up)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else {
+        return;
+    };
     for round in 0..2 {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}
             _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
         }
         if round == 0 {
             eprintln!("stopping; running answers may finish (again to stop at once)");

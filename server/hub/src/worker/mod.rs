@@ -159,10 +159,17 @@ pub async fn run_once(
         return Ok(false);
     };
     let lease = Lease { job_id: job.id, fence: job.fence };
-    let result = tokio::select! {
-        result = jobs::perform(hub, &job, lease, progress) => result,
-        lost = lease::keep(hub, lease, progress) => Err(lost),
-        () = shutdown.cancelled() => Err(HubError::JobEnded(SHUT_DOWN)),
+    let result = if job.attempts > job.attempts_max {
+        Err(HubError::Sync(format!(
+            "each of {} attempts ended with its worker, without a word; look into the log of the process that died, then sync again",
+            job.attempts_max
+        )))
+    } else {
+        tokio::select! {
+            result = jobs::perform(hub, &job, lease, progress) => result,
+            lost = lease::keep(hub, lease, progress) => Err(lost),
+            () = shutdown.cancelled() => Err(HubError::JobEnded(SHUT_DOWN)),
+        }
     };
     let ending = ending(hub, &job, result);
     let view = serde_json::to_value(progress.view()).ok();
@@ -184,9 +191,7 @@ fn ending(hub: &Hub, job: &Job, result: Result<serde_json::Value, HubError>) -> 
         Err(error) => error,
     };
     match &error {
-        HubError::JobEnded(SHUT_DOWN) => {
-            return Some(Ending::Retry { error: error.to_string(), run_at: hub.now() });
-        }
+        HubError::JobEnded(SHUT_DOWN) => return Some(Ending::HandedBack),
         HubError::JobEnded(lease::CANCELLED) => return Some(Ending::Cancelled),
         HubError::JobEnded(_) => {
             tracing::warn!(job.id = %job.id, "a job was taken over by another worker");

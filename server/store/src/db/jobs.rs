@@ -221,6 +221,8 @@ pub enum Ending {
         /// When to try again.
         run_at: Timestamp,
     },
+    /// Given back by a worker that ends: due at once, and not an attempt.
+    HandedBack,
     /// Given up.
     Failed {
         /// Why it did not work.
@@ -240,15 +242,18 @@ pub async fn finish(
     progress: Option<Value>,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
+    let attempts_taken_back = i32::from(matches!(ending, Ending::HandedBack));
     let (state, error, outcome, run_at) = match ending {
         Ending::Succeeded(outcome) => (State::Succeeded, None, Some(outcome), None),
         Ending::Retry { error, run_at } => (State::Queued, Some(error), None, Some(run_at)),
+        Ending::HandedBack => (State::Queued, None, None, Some(now)),
         Ending::Failed { error, outcome } => (State::Failed, Some(error), outcome, None),
         Ending::Cancelled => (State::Cancelled, None, None, None),
     };
     let finished_at = run_at.is_none().then(|| now.as_millis());
     let mut update = job::Entity::update_many()
         .col_expr(job::Column::State, Expr::value(state.to_value()))
+        .col_expr(job::Column::Attempts, Expr::col(job::Column::Attempts).sub(attempts_taken_back))
         .col_expr(job::Column::Error, Expr::value(error))
         .col_expr(job::Column::Outcome, Expr::value(outcome))
         .col_expr(job::Column::FinishedAt, Expr::value(finished_at))
