@@ -7,7 +7,7 @@ use acervo_core::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
     ActiveEnum, ActiveValue, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, Statement,
+    QueryFilter, QuerySelect, Statement,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -94,24 +94,6 @@ pub async fn active(db: &impl ConnectionTrait, dedup_key: &str) -> Result<Option
 /// The job with this id.
 pub async fn by_id(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<Job>, StoreError> {
     job::Entity::find_by_id(id).one(db).await.doing("looking up a job")
-}
-
-/// Jobs not yet ended, most urgent first.
-pub async fn unfinished(db: &impl ConnectionTrait, limit: u64) -> Result<Vec<Job>, StoreError> {
-    job::Entity::find()
-        .filter(job::Column::State.is_in([State::Queued, State::Running]))
-        .order_by_desc(job::Column::Priority)
-        .order_by_asc(job::Column::RunAt)
-        .limit(limit)
-        .all(db)
-        .await
-        .doing("reading jobs")
-}
-
-/// Number of jobs in each of the states queued and running.
-pub async fn counts(db: &impl ConnectionTrait) -> Result<(u64, u64), StoreError> {
-    let count = |state: State| job::Entity::find().filter(job::Column::State.eq(state)).count(db);
-    Ok((count(State::Queued).await.doing("counting jobs")?, count(State::Running).await.doing("counting jobs")?))
 }
 
 /// What a holder of a job must show with every write.
