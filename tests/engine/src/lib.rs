@@ -1,0 +1,1 @@
+//! The databases and object stores that tests stand on.
