@@ -162,6 +162,22 @@ impl FakeUpstream {
         self.shared.log.all()
     }
 
+    /// How far clients have come: requests begun and chunks of bodies sent (64 KiB at most), together.
+    pub fn steps(&self) -> u64 {
+        *self.shared.log.steps.borrow()
+    }
+
+    /// Waits until clients have come so far.
+    pub async fn wait_steps(&self, count: u64) {
+        // Fails only when the sender is gone, which `self` holds.
+        let _ = self.shared.log.steps.subscribe().wait_for(|steps| *steps >= count).await;
+    }
+
+    /// Holds everything back from this step on; `None` lets it go on.
+    pub fn hold_at(&self, step: Option<u64>) {
+        self.shared.log.hold.send_replace(step);
+    }
+
     /// Forgets the requests so far.
     pub fn clear_log(&self) {
         self.shared.log.clear();
@@ -170,6 +186,12 @@ impl FakeUpstream {
     /// How many requests brought a token to the storage host, which no client may do.
     pub fn leaked_tokens(&self) -> usize {
         self.requests().iter().filter(|r| r.origin == Origin::Cdn && r.had_authorization).count()
+    }
+
+    /// Body bytes of files that both hosts have sent: what a mirror pays for.
+    pub fn file_bytes(&self) -> u64 {
+        let of_file = |r: &&Recorded| r.origin == Origin::Cdn || r.path_and_query.contains("/resolve");
+        self.requests().iter().filter(of_file).filter(|r| matches!(r.status, 200 | 206)).map(|r| r.bytes_sent).sum()
     }
 
     /// Body bytes the storage host has sent.

@@ -7,6 +7,8 @@
 pub mod binary;
 pub mod expect;
 pub mod fake_upstream;
+pub mod fault_proxy;
 pub mod fixture;
+pub mod processes;
 pub mod python;
 pub mod test_hub;

@@ -1,6 +1,7 @@
 //! The `Hub`: everything a use case needs, built once and passed along. There are no globals.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use acervo_core::{Caller, Timestamp};
 use acervo_store::blob::BlobStore;
@@ -13,13 +14,21 @@ use crate::metrics::Metrics;
 use crate::upstream;
 
 /// Where the time comes from: the only place that asks the system for it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Clock;
+#[derive(Debug, Default)]
+pub struct Clock {
+    ahead_milliseconds: AtomicI64,
+}
 
 impl Clock {
     /// Now, in UTC.
     pub fn now(&self) -> Timestamp {
-        chrono::Utc::now().into()
+        let system: Timestamp = chrono::Utc::now().into();
+        Timestamp::from_millis(system.as_millis().saturating_add(self.ahead_milliseconds.load(Ordering::Relaxed)))
+    }
+
+    /// Makes this clock run so far ahead of the system's, or behind it: clocks jump, and tests need one that does.
+    pub fn set_ahead(&self, milliseconds: i64) {
+        self.ahead_milliseconds.store(milliseconds, Ordering::Relaxed);
     }
 }
 
@@ -48,7 +57,7 @@ impl Hub {
         let blobs = BlobStore::open(&config.storage, &config.staging).await?;
         let upstream = upstream::Client::new(&config.upstream)?;
         let (caches, metrics) = (Caches::new(), Metrics::new());
-        Ok(Hub { inner: Arc::new(Inner { config, db, blobs, upstream, caches, metrics, clock: Clock }) })
+        Ok(Hub { inner: Arc::new(Inner { config, db, blobs, upstream, caches, metrics, clock: Clock::default() }) })
     }
 
     /// The effective configuration.
@@ -93,6 +102,11 @@ impl Hub {
     /// Counters.
     pub fn metrics(&self) -> &Metrics {
         &self.inner.metrics
+    }
+
+    /// Where the time comes from.
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
     }
 
     /// Now.

@@ -19,7 +19,10 @@ pub(super) fn sign(context: &Context<'_>, repo: &RepoFixture, path: &str, sha256
     let disposition = format!("inline; filename*=UTF-8''{name}; filename=\"{name}\";");
     let disposition = utf8_percent_encode(&disposition, NON_ALPHANUMERIC);
     let expires = EXPIRES_BASE + context.state.signature_epoch;
-    let query = format!("response-content-disposition={disposition}&Expires={expires}&Key-Pair-Id=KFIXTURE");
+    let mut query = format!("response-content-disposition={disposition}&Expires={expires}&Key-Pair-Id=KFIXTURE");
+    if let Some(serial) = context.faults.signing_serial() {
+        query.push_str(&format!("&Serial={serial}"));
+    }
     let signature = signature(&object, &query);
     format!("{}{object}?{query}&Signature={signature}", context.cdn_url)
 }

@@ -1,5 +1,6 @@
 //! Misbehaviour on order: which fault meets which request, how often, and the proof that it did.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
@@ -7,6 +8,7 @@ use tokio::sync::{Notify, watch};
 
 use super::log::Origin;
 use super::wire::{BodyFault, Response};
+use crate::fixture::RepoFixture;
 
 #[derive(Clone, Debug)]
 enum Effect {
@@ -20,6 +22,10 @@ enum Effect {
     Body(BodyFault),
     /// The declaration of one entry in listings is wrong.
     Listing(Lie),
+    /// A signed address serves so many requests, and no more.
+    Worn(u32),
+    /// A repository is another one from this request on.
+    Becomes(Box<RepoFixture>),
 }
 
 /// How a listing misdescribes an entry.
@@ -108,6 +114,21 @@ impl Fault {
     pub fn expired_signature() -> Self {
         let body = super::cdn::denied_body("AccessDenied", "Request has expired");
         Self::new(Effect::Reply { status: 403, content_type: "application/xml", body }).at(Origin::Cdn)
+    }
+
+    /// Every signed address serves `requests` requests and is refused as too old then; a fresh one is another address.
+    pub fn signatures_last(requests: u32) -> Self {
+        Self::new(Effect::Worn(requests)).at(Origin::Cdn).always()
+    }
+
+    /// The request met finds the repository of this name and kind changed to `next`, and so does every later one.
+    pub fn repo_becomes(next: RepoFixture) -> Self {
+        Self::new(Effect::Becomes(Box::new(next)))
+    }
+
+    /// Sends the body in pieces of `bytes`, each by itself.
+    pub fn drip(bytes: u64) -> Self {
+        Self::new(Effect::Body(BodyFault::Drip(bytes)))
     }
 
     /// File answers carry a wrong `ETag` and `X-Linked-Etag`.
@@ -236,11 +257,13 @@ pub(super) struct Faults {
     state: Mutex<(Vec<Fault>, Vec<Fired>)>,
     count: watch::Sender<usize>,
     pub(super) release: Notify,
+    /// Addresses signed, and requests each of them has served.
+    signed: Mutex<(u64, HashMap<String, u32>)>,
 }
 
 impl Faults {
     pub(super) fn new() -> Self {
-        Self { state: Mutex::default(), count: watch::Sender::new(0), release: Notify::new() }
+        Self { state: Mutex::default(), count: watch::Sender::new(0), release: Notify::new(), signed: Mutex::default() }
     }
 
     pub(super) fn order(&self, fault: Fault) {
@@ -260,12 +283,48 @@ impl Faults {
     }
 
     pub(super) fn instead(&self, subject: &Subject<'_>) -> Option<Instead> {
-        let fault = self.take(subject, |effect| matches!(effect, Effect::Drop | Effect::Reply { .. }))?;
+        let served = if subject.origin == Origin::Cdn { self.serve_signed(subject.target) } else { 0 };
+        let fault = self.take(subject, |effect| match effect {
+            Effect::Drop | Effect::Reply { .. } => true,
+            Effect::Worn(most) => served > *most,
+            _ => false,
+        })?;
         self.record(subject, &fault.effect);
-        let Effect::Reply { status, content_type, body } = fault.effect else { return Some(Instead::Drop) };
+        let (status, content_type, body) = match fault.effect {
+            Effect::Reply { status, content_type, body } => (status, content_type, body),
+            Effect::Worn(_) => (403, "application/xml", super::cdn::denied_body("AccessDenied", "Request has expired")),
+            _ => return Some(Instead::Drop),
+        };
         let mut answer = Response::new(status).header("Content-Type", content_type).text(body);
         answer.headers.extend(fault.headers);
         Some(Instead::Answer(answer))
+    }
+
+    /// What a repository becomes with this request.
+    pub(super) fn becomes(&self, subject: &Subject<'_>) -> Option<RepoFixture> {
+        let fault = self.take(subject, |effect| matches!(effect, Effect::Becomes(_)))?;
+        self.record(subject, &fault.effect);
+        let Effect::Becomes(repo) = fault.effect else { return None };
+        Some(*repo)
+    }
+
+    /// A number that makes a signed address differ from every other, while addresses wear out.
+    pub(super) fn signing_serial(&self) -> Option<u64> {
+        let wears_out = |fault: &Fault| matches!(fault.effect, Effect::Worn(_));
+        if !self.state.lock().unwrap_or_else(PoisonError::into_inner).0.iter().any(wears_out) {
+            return None;
+        }
+        let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        signed.0 += 1;
+        Some(signed.0)
+    }
+
+    /// Counts one more request to a signed address.
+    fn serve_signed(&self, target: &str) -> u32 {
+        let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        let served = signed.1.entry(target.to_owned()).or_default();
+        *served += 1;
+        *served
     }
 
     /// Spoils the identity headers of a file answer.
@@ -327,6 +386,7 @@ impl Faults {
     fn record(&self, subject: &Subject<'_>, effect: &Effect) {
         let fault = match effect {
             Effect::Reply { status, .. } => format!("Reply({status})"),
+            Effect::Becomes(repo) => format!("Becomes({})", repo.name),
             other => format!("{other:?}"),
         };
         let (method, path_and_query) = (subject.method.to_owned(), subject.target.to_owned());

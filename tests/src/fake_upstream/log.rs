@@ -1,7 +1,9 @@
-//! The request log: what a client really asked for, and how many bytes it was handed.
+//! The request log: what a client really asked for, how many bytes it was handed, and how far it may go.
 
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
 
 /// Which of the two servers a request reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,7 @@ pub(super) struct Entry {
     request: Recorded,
     status: AtomicU16,
     bytes_sent: AtomicU64,
+    steps: Arc<watch::Sender<u64>>,
 }
 
 impl Entry {
@@ -47,9 +50,9 @@ impl Entry {
         self.status.store(status, Ordering::SeqCst);
     }
 
-    /// Called before the bytes are written, so that a client that holds them also finds them counted.
     pub(super) fn count(&self, bytes: usize) {
         self.bytes_sent.fetch_add(bytes as u64, Ordering::SeqCst);
+        self.steps.send_modify(|steps| *steps += 1);
     }
 
     fn snapshot(&self) -> Recorded {
@@ -62,21 +65,36 @@ impl Entry {
 }
 
 #[derive(Default)]
-pub(super) struct Log(Mutex<Vec<Arc<Entry>>>);
+pub(super) struct Log {
+    entries: Mutex<Vec<Arc<Entry>>>,
+    /// Requests begun and chunks of bodies sent, together: a clock that only a client's progress moves.
+    pub(super) steps: Arc<watch::Sender<u64>>,
+    /// The step before which everything waits.
+    pub(super) hold: watch::Sender<Option<u64>>,
+}
 
 impl Log {
     pub(super) fn begin(&self, request: Recorded) -> Arc<Entry> {
-        let entry = Arc::new(Entry { request, status: AtomicU16::new(0), bytes_sent: AtomicU64::new(0) });
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(entry.clone());
+        let (status, bytes_sent, steps) = (AtomicU16::new(0), AtomicU64::new(0), Arc::clone(&self.steps));
+        let entry = Arc::new(Entry { request, status, bytes_sent, steps });
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).push(entry.clone());
+        self.steps.send_modify(|steps| *steps += 1);
         entry
     }
 
     pub(super) fn all(&self) -> Vec<Recorded> {
-        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.iter().map(|entry| entry.snapshot()).collect()
     }
 
     pub(super) fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Waits while the next step is held back.
+    pub(super) async fn pass(&self) {
+        let held = |hold: &Option<u64>| hold.is_some_and(|at| *self.steps.borrow() >= at);
+        // Fails only when the log is gone, and nobody waits then.
+        let _ = self.hold.subscribe().wait_for(|hold| !held(hold)).await;
     }
 }

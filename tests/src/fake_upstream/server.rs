@@ -11,8 +11,11 @@ use tokio::sync::watch;
 use super::faults::{Faults, Instead, Subject};
 use super::log::{Log, Origin, Recorded};
 use super::state::{Caller, Context, State};
-use super::wire::{self, Plan, Request, Response};
+use super::wire::{self, BodyFault, Plan, Request, Response};
 use super::{cdn, routes};
+
+/// Bytes written at a time.
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// What the handle and the serving thread share.
 pub(super) struct Shared {
@@ -61,6 +64,7 @@ async fn connection(shared: &Shared, origin: Origin, mut stream: TcpStream) -> i
 
 /// One request and its answer; `false` when the connection ends here.
 async fn exchange(shared: &Shared, origin: Origin, request: &Request, stream: &mut TcpStream) -> io::Result<bool> {
+    shared.log.pass().await;
     let (caller, text) = {
         let state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
         (state.caller(request.header("authorization")), subject_text(&state, origin, request))
@@ -71,6 +75,9 @@ async fn exchange(shared: &Shared, origin: Origin, request: &Request, stream: &m
         Some(Instead::Drop) => return Ok(false),
         Some(Instead::Answer(answer)) => answer,
         None => {
+            if let Some(repo) = shared.faults.becomes(&subject) {
+                shared.state.lock().unwrap_or_else(PoisonError::into_inner).replace(repo);
+            }
             let mut answer = true_answer(shared, origin, request, &caller);
             shared.faults.spoil(&subject, &mut answer);
             answer
@@ -84,13 +91,22 @@ async fn exchange(shared: &Shared, origin: Origin, request: &Request, stream: &m
     wire::write_head(stream, &answer, &plan).await?;
     if request.method != "HEAD" && answer.status != 304 {
         for (index, part) in plan.parts.iter().enumerate() {
-            if let (true, Some(fault)) = (index > 0, fault) {
-                // Listen before telling, so that whoever waits for the stall can release it.
-                let released = shared.faults.release.notified();
-                shared.faults.stalled(&subject, fault);
-                released.await;
+            match fault {
+                Some(fault @ BodyFault::Stall(_)) if index > 0 => {
+                    // Listen before telling, so that whoever waits for the stall can release it.
+                    let released = shared.faults.release.notified();
+                    shared.faults.stalled(&subject, fault);
+                    released.await;
+                }
+                Some(BodyFault::Drip(_)) => tokio::task::yield_now().await,
+                _ => {}
             }
-            wire::write_part(stream, part, |bytes| entry.count(bytes)).await?;
+            for chunk in part.chunks(CHUNK_BYTES) {
+                shared.log.pass().await;
+                // Before the bytes are written, so that a client that holds them also finds them counted.
+                entry.count(chunk.len());
+                wire::write_chunk(stream, chunk).await?;
+            }
         }
     }
     let asked_to_close = request.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));

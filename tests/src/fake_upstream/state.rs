@@ -75,6 +75,15 @@ impl State {
         self.repos.iter().position(|repo| format!("{}{}", repo.kind.prefix(), repo.name) == address)
     }
 
+    /// Puts a repository in the place of the one with its address.
+    pub(super) fn replace(&mut self, repo: RepoFixture) {
+        let address = format!("{}{}", repo.kind.prefix(), repo.name);
+        match self.position(&address) {
+            Some(index) => self.repos[index] = repo,
+            None => self.repos.push(repo),
+        }
+    }
+
     /// `name/path` of every file at a branch head with this content: what a storage address stands for.
     pub(super) fn paths_of(&self, sha256: &str) -> Vec<String> {
         let mut paths = Vec::new();

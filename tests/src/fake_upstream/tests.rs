@@ -292,3 +292,65 @@ async fn a_running_hub_takes_changes_and_tells_its_history() {
     let found = get_json(&hub, "/api/datasets?author=acme&search=ROW&full=true").await;
     assert_eq!((found[0]["id"].as_str(), found.as_array().map(Vec::len)), (Some("acme/rows"), Some(1)));
 }
+
+#[tokio::test]
+async fn a_dripping_answer_arrives_whole_in_small_pieces() {
+    let hub = FakeUpstream::start(vec![tiny()]).await.unwrap();
+    hub.fault(Fault::drip(1000).on("model.safetensors"));
+    let url = storage_url(&hub).await;
+    let before = hub.steps();
+    let answer = client().get(&url).send().await.unwrap();
+    assert_eq!(answer.bytes().await.unwrap(), random_bytes(1, 300_000));
+    assert_eq!(hub.steps() - before, 1 + 300, "one request and three hundred pieces");
+    assert_eq!(hub.fired().len(), 1);
+}
+
+#[tokio::test]
+async fn a_signed_address_wears_out_and_a_fresh_one_serves_again() {
+    let hub = FakeUpstream::start(vec![tiny()]).await.unwrap();
+    hub.fault(Fault::signatures_last(2).on("model.safetensors"));
+    let url = storage_url(&hub).await;
+    let status = async |url: &str| client().get(url).send().await.unwrap().status().as_u16();
+    assert_eq!((status(&url).await, status(&url).await, status(&url).await), (200, 200, 403));
+    assert_eq!(status(&url).await, 403, "it stays refused");
+    let fresh = storage_url(&hub).await;
+    assert_ne!(fresh, url);
+    assert_eq!(status(&fresh).await, 200);
+    assert_eq!(hub.fired().len(), 2);
+}
+
+#[tokio::test]
+async fn a_branch_moves_with_the_request_it_is_ordered_for() {
+    let hub = FakeUpstream::start(vec![tiny()]).await.unwrap();
+    let next = hub.repo("acme/tiny").commit("second", |commit| commit.file("config.json", "{\"a\":1}"));
+    hub.fault(Fault::repo_becomes(next.clone()).on("model.safetensors").at(Origin::Hub));
+    let head = async || get_json(&hub, "/api/models/acme/tiny/refs").await["branches"][0]["targetCommit"].clone();
+    assert_eq!(head().await, tiny().head());
+    let pinned = format!("/acme/tiny/resolve/{}/sub/model.safetensors", tiny().head());
+    let answer = get(&hub, &pinned).await;
+    assert_eq!((answer.status().as_u16(), header(answer.headers(), "x-repo-commit")), (302, tiny().head().as_str()));
+    assert_eq!(head().await, next.head());
+    assert_eq!(hub.fired()[0].fault, "Becomes(acme/tiny)");
+}
+
+#[tokio::test]
+async fn everything_waits_at_the_step_it_is_held_at() {
+    let hub = FakeUpstream::start(vec![tiny()]).await.unwrap();
+    let url = storage_url(&hub).await;
+    // One request and its first chunk of 64 KiB may still pass.
+    hub.hold_at(Some(hub.steps() + 2));
+    let mut answer = client().get(&url).send().await.unwrap();
+    let mut held = 0;
+    while held < 64 << 10 {
+        held += answer.chunk().await.unwrap().unwrap().len();
+    }
+    let steps = hub.steps();
+    let other = tokio::spawn(client().get(hub.endpoint()).send());
+    assert_eq!((held, hub.file_bytes()), (64 << 10, 64 << 10));
+    hub.wait_steps(steps).await;
+    assert!(!other.is_finished(), "a new request waits, too");
+    hub.hold_at(None);
+    assert_eq!(held + answer.bytes().await.unwrap().len(), 300_000);
+    assert_eq!(other.await.unwrap().unwrap().status(), 200);
+    hub.wait_steps(steps + 5).await;
+}

@@ -13,7 +13,6 @@ use tokio::net::TcpStream;
 
 const HEAD_BYTES_MAX: usize = 64 << 10;
 const REQUEST_BODY_BYTES_MAX: usize = 16 << 20;
-const CHUNK_BYTES: usize = 64 << 10;
 
 /// A parsed request.
 pub(super) struct Request {
@@ -99,6 +98,8 @@ pub(super) enum BodyFault {
     Extend(u64),
     Flip(u64),
     Stall(u64),
+    /// In pieces of so many bytes, each handed to the network by itself.
+    Drip(u64),
 }
 
 impl BodyFault {
@@ -107,6 +108,7 @@ impl BodyFault {
         let length = answer.body.len() as u64;
         match self {
             BodyFault::Cut(at) | BodyFault::Truncate(at) | BodyFault::Stall(at) => at < length,
+            BodyFault::Drip(piece) => piece > 0 && piece < length,
             BodyFault::Extend(by) => by > 0,
             BodyFault::Flip(at) => {
                 let start = answer.file_offset.unwrap_or_default();
@@ -119,7 +121,7 @@ impl BodyFault {
 /// How an answer goes out.
 pub(super) struct Plan {
     pub(super) claimed_length: usize,
-    /// The body's parts; the sender stalls between them.
+    /// The body's parts; the sender stalls or yields between them.
     pub(super) parts: Vec<Bytes>,
     pub(super) close: bool,
 }
@@ -147,6 +149,7 @@ impl Plan {
                 whole(vec![flipped.into()])
             }
             Some(BodyFault::Stall(at)) => whole(vec![body.slice(..clamp(at)), body.slice(clamp(at)..)]),
+            Some(BodyFault::Drip(piece)) => whole(pieces(&body, clamp(piece))),
         }
     }
 }
@@ -205,13 +208,14 @@ pub(super) async fn write_head(stream: &mut TcpStream, answer: &Response, plan: 
     stream.write_all(head.as_bytes()).await
 }
 
-/// Writes one part of a body in chunks, announcing each to `count` first.
-pub(super) async fn write_part(stream: &mut TcpStream, part: &Bytes, count: impl Fn(usize)) -> io::Result<()> {
-    for chunk in part.chunks(CHUNK_BYTES) {
-        count(chunk.len());
-        stream.write_all(chunk).await?;
-    }
-    stream.flush().await
+/// A body in pieces of `size` bytes; the last may be shorter.
+fn pieces(body: &Bytes, size: usize) -> Vec<Bytes> {
+    (0..body.len()).step_by(size.max(1)).map(|at| body.slice(at..body.len().min(at + size))).collect()
+}
+
+/// Writes a piece of a body.
+pub(super) async fn write_chunk(stream: &mut TcpStream, chunk: &[u8]) -> io::Result<()> {
+    stream.write_all(chunk).await
 }
 
 /// Pairs of a query or form body; `name[]` counts as `name`.
