@@ -61,6 +61,8 @@ pub async fn up(db: &DatabaseConnection) -> Result<(), DbErr> {
         })
         .await?;
     if transaction.get_database_backend() == DbBackend::Postgres {
+        // A migration may take long, and so may waiting for another process that migrates.
+        transaction.execute_unprepared("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0").await?;
         transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")).await?;
     }
     // Reads again, under the lock, which migrations are pending.

@@ -21,12 +21,22 @@ pub enum StoreError {
         source: DbErr,
     },
     /// The database could not be opened.
-    #[error("cannot open the database `{place}`; check `database.url` and that the database is up")]
+    #[error("cannot open the database `{place}`; {advice}")]
     Open {
         /// File, or host and name, without credentials.
         place: String,
+        /// What to do about it.
+        advice: String,
         /// Why.
         source: DbErr,
+    },
+    /// The database answers but is not one that can be used.
+    #[error("the database `{place}` cannot be used: {why}")]
+    Unfit {
+        /// Host and name, without credentials.
+        place: String,
+        /// What is wrong with it, and what to do.
+        why: String,
     },
     /// The folder of the database file could not be made.
     #[error("cannot make the folder `{path}` for the database; create it, or change `database.url`")]
@@ -59,6 +69,7 @@ impl StoreError {
         match self {
             StoreError::Database { source, .. } | StoreError::Open { source, .. } => dialect::is_transient(source),
             StoreError::Folder { .. }
+            | StoreError::Unfit { .. }
             | StoreError::Url(_)
             | StoreError::Conflict { .. }
             | StoreError::Corrupt { .. } => false,

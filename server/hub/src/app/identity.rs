@@ -85,6 +85,7 @@ pub async fn create_user(
 ) -> Result<Principal, HubError> {
     demand(caller, Role::Admin)?;
     let tx = hub.db().begin().await?;
+    generation::lock(&tx).await?;
     let principal = insert_user(hub, &tx, caller, name, kind, role).await?;
     commit(tx).await?;
     hub.caches().clear();
@@ -160,6 +161,7 @@ pub struct TokenRequest {
 pub async fn create_token(hub: &Hub, caller: &Caller, request: &TokenRequest) -> Result<FreshToken, HubError> {
     demand(caller, Role::Admin)?;
     let tx = hub.db().begin().await?;
+    generation::lock(&tx).await?;
     let principal = match &request.user {
         Some(user) => principals::by_name(&tx, user).await?.ok_or_else(|| {
             HubError::NotFound(format!("there is no user `{user}`; make one with `acervo user create {user}`"))
@@ -277,7 +279,8 @@ pub async fn ensure_first_admin(hub: &Hub) -> Result<Option<FreshToken>, HubErro
         return Ok(None);
     }
     let tx = hub.db().begin().await?;
-    // Asked again inside the transaction: another process may have been first.
+    // Asked again when nobody else can be at it: another process may have been first.
+    generation::lock(&tx).await?;
     if principals::count(&tx).await? > 0 {
         return Ok(None);
     }

@@ -12,7 +12,7 @@ use acervo_store::blob::{Expected, Finished, StagingKey};
 use acervo_store::db::commits::LogEntry;
 use acervo_store::db::principals::{NamespaceKind, NamespaceOrigin};
 use acervo_store::db::repos::{Gated, NewRepo, Repo};
-use acervo_store::db::{blobs, commit, commits, holdings, principals, refs, repos, trees};
+use acervo_store::db::{blobs, commit, commits, generation, holdings, principals, refs, repos, trees};
 use bytes::Bytes;
 
 use crate::app::identity::demand;
@@ -113,6 +113,8 @@ pub async fn commit_files(hub: &Hub, caller: &Caller, new: &NewCommit) -> Result
 async fn local_repo(hub: &Hub, new: &NewCommit) -> Result<Repo, HubError> {
     let at = hub.now();
     let tx = hub.db().begin().await?;
+    // Two commits at once may need the same namespace, or the same repository.
+    generation::lock(&tx).await?;
     if let Some(repo) = repos::by_name(&tx, new.kind, &new.name.lower()).await? {
         if repo.origin == repos::Origin::Mirror {
             return Err(HubError::Conflict(format!(

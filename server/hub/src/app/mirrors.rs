@@ -46,6 +46,8 @@ pub async fn add(hub: &Hub, caller: &Caller, request: &MirrorRequest) -> Result<
     let endpoint = hub.upstream().endpoint().to_owned();
     let (name, upstream_name, alias) = names(hub, request).await?;
     let tx = hub.db().begin().await?;
+    // Two orders at once may need the same namespace, or the same repository.
+    generation::lock(&tx).await?;
     let repo = match repos::by_name(&tx, request.kind, &name.lower()).await? {
         Some(repo) => same_origin(repo, &endpoint, &upstream_name)?,
         None => make_repo(hub, &tx, request, &name, (&endpoint, &upstream_name)).await?,

@@ -4,6 +4,7 @@
 //! `dialect`; migrating is the hub's business, with [`Database::writer`].
 
 use std::fmt;
+use std::path::PathBuf;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, Statement, TransactionTrait};
 use serde::{Deserialize, Serialize, Serializer};
@@ -15,13 +16,41 @@ use crate::error::{Doing, StoreError};
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatabaseConfig {
-    /// Address of the database; its file is made if it is missing.
+    /// Address of the database; its file is made if it is missing. That of a server must name user, host and database:
+    /// variables such as `PGHOST` and `PGPASSWORD` are not read, nor is `~/.pgpass`.
     #[serde(serialize_with = "without_credentials")]
     pub url: String,
-    /// Most connections this process opens; for a database file, most connections that read.
+    /// File that holds the password; instead of one in the address.
+    pub password_file: Option<PathBuf>,
+    /// Most connections this process opens, at least one to write and one to read: two of five write, the others read.
+    /// For a database file, most connections that read; one more writes.
     pub connections_max: u32,
     /// How long a request waits for a free connection, or for a new one to be made.
     pub connect_timeout_seconds: u64,
+    /// How long a start waits for a server that does not answer yet.
+    pub start_timeout_seconds: u64,
+    /// How long a server works on one statement before it gives up; 0 for as long as it takes.
+    pub statement_timeout_seconds: u64,
+    /// Whether connections to a server are encrypted, and what is verified.
+    pub tls: Tls,
+    /// Certificates, in PEM, of authorities that are believed beside the public ones.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// How a connection to a database server is protected; the words mean what they mean to other clients of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tls {
+    /// Never encrypted.
+    Disable,
+    /// Encrypted if the server offers it; nothing is verified.
+    Prefer,
+    /// Encrypted, or refused; nothing is verified.
+    Require,
+    /// Encrypted, and the server's certificate is of an authority that is believed.
+    VerifyCa,
+    /// As [`Tls::VerifyCa`], and the certificate is made out to the host of the address.
+    VerifyFull,
 }
 
 /// Writes where a URL leads; whoever prints a configuration shows no password.
@@ -31,7 +60,16 @@ fn without_credentials<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok,
 
 impl Default for DatabaseConfig {
     fn default() -> Self {
-        DatabaseConfig { url: dialect::DEFAULT_URL.to_owned(), connections_max: 10, connect_timeout_seconds: 30 }
+        DatabaseConfig {
+            url: dialect::DEFAULT_URL.to_owned(),
+            password_file: None,
+            connections_max: 10,
+            connect_timeout_seconds: 30,
+            start_timeout_seconds: 60,
+            statement_timeout_seconds: 120,
+            tls: Tls::Prefer,
+            ca_file: None,
+        }
     }
 }
 
@@ -48,8 +86,13 @@ impl fmt::Debug for DatabaseConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DatabaseConfig")
             .field("url", &self.place())
+            .field("password_file", &self.password_file)
             .field("connections_max", &self.connections_max)
             .field("connect_timeout_seconds", &self.connect_timeout_seconds)
+            .field("start_timeout_seconds", &self.start_timeout_seconds)
+            .field("statement_timeout_seconds", &self.statement_timeout_seconds)
+            .field("tls", &self.tls)
+            .field("ca_file", &self.ca_file)
             .finish()
     }
 }
@@ -69,19 +112,21 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the database, making its file and folder if they are missing. The schema is left as it is found.
+    /// Opens the database, making its file and folder if they are missing, or waiting for its server. The schema is left
+    /// as it is found.
     pub async fn open(config: &DatabaseConfig) -> Result<Database, StoreError> {
         let (writer, reader) = dialect::connect(config).await?;
         Ok(Database { writer, reader })
     }
 
-    /// Connections for questions. They may refuse to write.
+    /// Connections for questions. They refuse to write, and to lock rows.
     pub fn reader(&self) -> &DatabaseConnection {
         &self.reader
     }
 
     /// For single statements that write, and for migrating. May be one connection only: never use it while this task
-    /// holds a transaction, and never begin one here, since only [`Database::begin`] asks for the write lock first.
+    /// holds a transaction (questions may be asked then, with [`Database::reader`]), and never begin one here, since
+    /// only [`Database::begin`] asks for the write lock first.
     pub fn writer(&self) -> &DatabaseConnection {
         &self.writer
     }

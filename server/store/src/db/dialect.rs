@@ -1,20 +1,21 @@
 //! Where the two databases differ: addresses, connections, limits, error codes, and the few words of SQL.
 //!
-//! The only file of this crate that names a database. Queries elsewhere are written once for both.
+//! With the two files below it, which open one database each, the only place of this crate that names a database. Queries
+//! elsewhere are written once for both.
 
-use std::path::Path;
-use std::time::{Duration, Instant};
+mod postgres;
+mod sqlite;
 
 use sea_orm::sea_query::LikeExpr;
 use sea_orm::{
-    DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqlErr, SqliteTransactionMode, SqlxPostgresConnector,
-    SqlxSqliteConnector, TransactionOptions,
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqlErr, SqliteTransactionMode, Statement,
+    TransactionOptions,
 };
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::db::connect::DatabaseConfig;
-use crate::error::StoreError;
+use crate::error::{Doing, StoreError};
 
 /// Database used when none is configured: a file beside the blobs.
 pub const DEFAULT_URL: &str = "sqlite://./data/acervo.db";
@@ -23,11 +24,19 @@ pub const DEFAULT_URL: &str = "sqlite://./data/acervo.db";
 /// this, while each holds the write lock longer.
 pub const BIND_MAX: usize = 8_000;
 
-/// How long SQLite waits for a lock that another process holds.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long to wait before opening again a SQLite file that was locked.
-const REOPEN_PAUSE: Duration = Duration::from_millis(20);
+/// Errors after which the same call may succeed.
+const TRANSIENT_CODES: [&str; 21] = [
+    // SQLITE_BUSY and its kinds.
+    "5", "261", "517", "773", // The connection was lost or refused.
+    "08000", "08001", "08003", "08004", "08006",
+    // The server was demoted to a replica: the next connection leads to its successor.
+    "25006", // The session waited too long within a transaction.
+    "25P03", // Serialisation failure, deadlock.
+    "40001", "40P01", // Too many connections.
+    "53300", // A lock was held, a statement took, for too long.
+    "55P03", "57014", // The server shuts down, crashed, starts; its database is gone; the session idled.
+    "57P01", "57P02", "57P03", "57P04", "57P05",
+];
 
 /// Character that makes the next one literal in a `LIKE` pattern. Not `\`, which the databases quote differently.
 const LIKE_ESCAPE: char = '!';
@@ -40,24 +49,11 @@ enum Target {
 
 impl Target {
     fn parse(url: &str) -> Result<Target, StoreError> {
-        if let Some(rest) = url.strip_prefix("sqlite:") {
-            let path = rest.trim_start_matches("//");
-            if path.is_empty() || path.starts_with(":memory:") || path.contains('?') {
-                return Err(StoreError::Url(format!(
-                    "`database.url` must name a file, without parameters; `{url}` does not; write it like `{DEFAULT_URL}`"
-                )));
-            }
-            return url.parse().map(Target::Sqlite).map_err(|error: sqlx::Error| {
-                StoreError::Url(format!("`database.url` is not understood ({error}); write it like `{DEFAULT_URL}`"))
-            });
+        if url.starts_with("sqlite:") {
+            return sqlite::parse(url).map(Target::Sqlite);
         }
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            // The URL itself may hold a password: never repeated in a message.
-            return url.parse().map(Target::Postgres).map_err(|error: sqlx::Error| {
-                StoreError::Url(format!(
-                    "`database.url` is not understood ({error}); write it like `postgres://user@host/acervo`"
-                ))
-            });
+            return postgres::parse(url).map(Target::Postgres);
         }
         Err(StoreError::Url("`database.url` must begin with `sqlite://` or `postgres://`".to_owned()))
     }
@@ -65,13 +61,7 @@ impl Target {
     fn place(&self) -> String {
         match self {
             Target::Sqlite(options) => options.get_filename().display().to_string(),
-            Target::Postgres(options) => format!(
-                "postgres://{}@{}:{}/{}",
-                options.get_username(),
-                options.get_host(),
-                options.get_port(),
-                options.get_database().unwrap_or_default()
-            ),
+            Target::Postgres(options) => postgres::place(options),
         }
     }
 }
@@ -83,89 +73,15 @@ pub(super) fn place(url: &str) -> String {
 
 /// The connection pools for writing and for reading.
 pub(super) async fn connect(config: &DatabaseConfig) -> Result<(DatabaseConnection, DatabaseConnection), StoreError> {
-    let target = Target::parse(&config.url)?;
-    let place = target.place();
-    let opened = match target {
-        Target::Sqlite(options) => {
-            make_folder(options.get_filename())?;
-            open_sqlite(config, &options).await
-        }
-        Target::Postgres(options) => connect_postgres(config, options).await,
-    };
-    opened.map_err(|error| StoreError::Open { place, source: DbErr::Conn(RuntimeErr::SqlxError(error.into())) })
-}
-
-/// Makes the folder a database file will stand in.
-fn make_folder(file: &Path) -> Result<(), StoreError> {
-    match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => {
-            std::fs::create_dir_all(folder).map_err(|source| StoreError::Folder { path: folder.to_owned(), source })
-        }
-        _ => Ok(()),
+    match Target::parse(&config.url)? {
+        Target::Sqlite(options) => sqlite::connect(config, &options).await,
+        Target::Postgres(options) => postgres::connect(config, options).await,
     }
 }
 
-/// Opens a file, waiting for others that open it at the same time.
-///
-/// SQLite's own busy timeout does not cover the change of a new file to WAL: of two processes that start at once, one
-/// is refused on the spot.
-async fn open_sqlite(
-    config: &DatabaseConfig,
-    options: &SqliteConnectOptions,
-) -> Result<(DatabaseConnection, DatabaseConnection), sqlx::Error> {
-    let deadline = Instant::now() + BUSY_TIMEOUT;
-    loop {
-        match connect_sqlite(config, options).await {
-            Err(error) if is_transient_sqlx(&error) && Instant::now() < deadline => {
-                tokio::time::sleep(REOPEN_PAUSE).await;
-            }
-            opened => return opened,
-        }
-    }
-}
-
-/// One connection that writes, and several that cannot.
-async fn connect_sqlite(
-    config: &DatabaseConfig,
-    options: &SqliteConnectOptions,
-) -> Result<(DatabaseConnection, DatabaseConnection), sqlx::Error> {
-    let options = options.clone().busy_timeout(BUSY_TIMEOUT).foreign_keys(true);
-    let timeout = Duration::from_secs(config.connect_timeout_seconds);
-    let write = options
-        .clone()
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        // With NORMAL a power cut may take back the last commits. Bytes are removed after the commit that drops their
-        // row: such a row, come back, would point at bytes that are gone.
-        .synchronous(SqliteSynchronous::Full);
-    let writer = sqlite_pool(1, timeout).connect_with(write).await?;
-    let read = options.pragma("query_only", "ON");
-    let reader = sqlite_pool(config.connections_max.max(1), timeout).connect_with(read).await?;
-    Ok((SqlxSqliteConnector::from_sqlx_sqlite_pool(writer), SqlxSqliteConnector::from_sqlx_sqlite_pool(reader)))
-}
-
-/// Connections to a local file neither age nor break.
-fn sqlite_pool(connections_max: u32, timeout: Duration) -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
-        .max_connections(connections_max)
-        .acquire_timeout(timeout)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-}
-
-/// One pool for both: Postgres locks rows, not files.
-async fn connect_postgres(
-    config: &DatabaseConfig,
-    options: PgConnectOptions,
-) -> Result<(DatabaseConnection, DatabaseConnection), sqlx::Error> {
-    let pool = PgPoolOptions::new()
-        .max_connections(config.connections_max.max(1))
-        .acquire_timeout(Duration::from_secs(config.connect_timeout_seconds))
-        .connect_with(options.application_name("acervo"))
-        .await?;
-    let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
-    Ok((connection.clone(), connection))
+/// A database that could not be opened, and what to do about it.
+fn not_opened(place: String, advice: String, error: sqlx::Error) -> StoreError {
+    StoreError::Open { place, advice, source: DbErr::Conn(RuntimeErr::SqlxError(error.into())) }
 }
 
 /// How a transaction that may write begins.
@@ -202,6 +118,21 @@ pub fn skip_locked(backend: DbBackend) -> &'static str {
     }
 }
 
+/// Number of the lock that makes sequencers of events wait for each other.
+const SEQUENCER_LOCK: i64 = 0x6163_6572_7670;
+
+/// Waits until no other transaction numbers events; holds until the caller's transaction ends.
+///
+/// SQLite needs none: a transaction that may write holds the only write lock.
+pub(super) async fn lock_sequencer(db: &impl ConnectionTrait) -> Result<(), StoreError> {
+    let backend = db.get_database_backend();
+    if backend == DbBackend::Postgres {
+        let lock = Statement::from_string(backend, format!("SELECT pg_advisory_xact_lock({SEQUENCER_LOCK})"));
+        db.execute_raw(lock).await.doing("waiting for another sequencer of events")?;
+    }
+    Ok(())
+}
+
 /// Whether a statement failed because something unique exists already.
 pub fn is_unique_violation(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
@@ -221,10 +152,7 @@ pub(crate) fn is_transient(error: &DbErr) -> bool {
 fn is_transient_sqlx(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            // SQLITE_BUSY and its kinds; serialization failure, deadlock, too many connections, server shutting down.
-            matches!(code.as_ref(), "5" | "261" | "517" | "773" | "40001" | "40P01" | "53300" | "57P01" | "57P03")
-        }),
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| TRANSIENT_CODES.contains(&code.as_ref())),
         _ => false,
     }
 }

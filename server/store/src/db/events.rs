@@ -1,11 +1,12 @@
 //! Events: what changed, written in the transaction of the change, numbered afterwards.
 //!
-//! One writer at a time gives gap-free numbers in the order of insertion, so that no change waits for a global lock.
+//! One sequencer at a time gives gap-free numbers in the order of insertion, so that no change waits for a global lock.
 
 use acervo_core::Timestamp;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
+use super::dialect;
 use super::entity::event;
 use crate::error::{Doing, StoreError};
 
@@ -48,10 +49,11 @@ pub async fn record(db: &impl ConnectionTrait, new: NewEvent<'_>) -> Result<(), 
     Ok(())
 }
 
-/// Numbers at most `limit` events that have no number yet; returns how many. Runs in a transaction of its own.
-///
-/// Two sequencers at once collide on the unique number; the later transaction fails and changes nothing.
+/// Numbers at most `limit` events that have no number yet; returns how many. Runs in a transaction of its own, in which
+/// it waits for other sequencers.
 pub async fn number(db: &impl ConnectionTrait, limit: u64) -> Result<u64, StoreError> {
+    // Before anything is read: what the sequencer before this one numbered must be seen.
+    dialect::lock_sequencer(db).await?;
     let last: Option<Option<i64>> = event::Entity::find()
         .select_only()
         .column_as(event::Column::Seq.max(), "last")

@@ -2,7 +2,7 @@
 //! stale.
 
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ConnectionTrait, EntityTrait};
+use sea_orm::{ConnectionTrait, EntityTrait, QuerySelect};
 
 use super::entity::generation;
 use crate::error::{Doing, StoreError};
@@ -12,6 +12,13 @@ pub async fn current(db: &impl ConnectionTrait) -> Result<i64, StoreError> {
     let row = generation::Entity::find().one(db).await.doing("reading the generation")?;
     row.map(|row| row.value)
         .ok_or_else(|| StoreError::Corrupt { what: "the generation counter, which is gone".to_owned() })
+}
+
+/// Waits for other transactions that hold this lock or have started a generation, and keeps them waiting until this one
+/// ends: for changes that decide by what is not there yet, such as a name that is free. Belongs at their beginning.
+pub async fn lock(db: &impl ConnectionTrait) -> Result<(), StoreError> {
+    generation::Entity::find().lock_exclusive().one(db).await.doing("waiting for other changes")?;
+    Ok(())
 }
 
 /// Starts a new generation; belongs into the transaction of the change.

@@ -4,7 +4,7 @@
 //! else has claimed the job after the lease ran out.
 
 use acervo_core::Timestamp;
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
+use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, OnConflict};
 use sea_orm::{
     ActiveEnum, ActiveValue, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, PaginatorTrait,
     QueryFilter, QuerySelect, Statement,
@@ -41,17 +41,34 @@ pub struct NewJob {
     pub at: Timestamp,
 }
 
+/// How often a job is queued again because the one in its way ended before it could be found.
+const ENQUEUE_ATTEMPTS: usize = 5;
+
 /// Queues a job, or finds the queued or running one with the same key; returns its id and whether it is new.
 pub async fn enqueue(db: &impl ConnectionTrait, new: NewJob) -> Result<(Uuid, bool), StoreError> {
-    if let Some(active) = active(db, &new.dedup_key).await? {
-        return Ok((active, false));
+    let (id, dedup_key) = (new.id, new.dedup_key.clone());
+    let row = queued(new);
+    for _ in 0..ENQUEUE_ATTEMPTS {
+        if let Some(active) = active(db, &dedup_key).await? {
+            return Ok((active, false));
+        }
+        // Another process may have queued the same since the look above.
+        let ignore = OnConflict::new().do_nothing().to_owned();
+        let insert = job::Entity::insert(row.clone()).on_conflict(ignore);
+        if insert.exec_without_returning(db).await.doing("queueing a job")? > 0 {
+            return Ok((id, true));
+        }
     }
-    let row = job::ActiveModel {
+    Err(StoreError::Conflict { what: format!("the job `{id}`") })
+}
+
+fn queued(new: NewJob) -> job::ActiveModel {
+    job::ActiveModel {
         id: ActiveValue::Set(new.id),
         kind: ActiveValue::Set(new.kind.to_owned()),
         payload: ActiveValue::Set(new.payload),
         state: ActiveValue::Set(State::Queued),
-        dedup_key: ActiveValue::Set(Some(new.dedup_key.clone())),
+        dedup_key: ActiveValue::Set(Some(new.dedup_key)),
         priority: ActiveValue::Set(new.priority),
         run_at: ActiveValue::Set(new.run_at.into()),
         attempts: ActiveValue::Set(0),
@@ -68,16 +85,7 @@ pub async fn enqueue(db: &impl ConnectionTrait, new: NewJob) -> Result<(Uuid, bo
         created_at: ActiveValue::Set(new.at.into()),
         started_at: ActiveValue::Set(None),
         finished_at: ActiveValue::Set(None),
-    };
-    // Another process may have queued the same since the look above.
-    let ignore = OnConflict::new().do_nothing().to_owned();
-    let inserted =
-        job::Entity::insert(row).on_conflict(ignore).exec_without_returning(db).await.doing("queueing a job")?;
-    if inserted > 0 {
-        return Ok((new.id, true));
     }
-    let first = active(db, &new.dedup_key).await?;
-    Ok((first.ok_or_else(|| StoreError::Conflict { what: format!("the job `{}`", new.id) })?, false))
 }
 
 /// The queued or running job with this key.
@@ -108,6 +116,7 @@ pub struct Lease {
 #[derive(Debug, FromQueryResult)]
 struct Claimed {
     id: Uuid,
+    fence: i64,
 }
 
 /// Claims the most urgent job that is due, or whose holder's lease has run out; `only` restricts it to one job.
@@ -115,7 +124,7 @@ struct Claimed {
 /// ```sql
 /// UPDATE job SET state = 'running', fence = fence + 1, attempts = attempts + 1, .. WHERE id = (
 ///   SELECT id FROM job WHERE (state = 'queued' AND run_at <= $now) OR (state = 'running' AND lease_until < $now)
-///   ORDER BY priority DESC, run_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id
+///   ORDER BY priority DESC, run_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id, fence
 /// ```
 /// `=` and not `IN`, which Postgres may plan again with another lock. SQLite has one writer, so needs no lock clause.
 pub async fn claim(
@@ -131,7 +140,7 @@ pub async fn claim(
         "UPDATE job SET state = 'running', fence = fence + 1, attempts = attempts + 1, worker_id = $1, \
          heartbeat_at = $2, lease_until = $3, started_at = coalesce(started_at, $2), error = NULL WHERE id = ( \
          SELECT id FROM job WHERE ((state = 'queued' AND run_at <= $2) OR (state = 'running' AND lease_until < $2)){only_sql} \
-         ORDER BY priority DESC, run_at, id LIMIT 1{}) RETURNING id",
+         ORDER BY priority DESC, run_at, id LIMIT 1{}) RETURNING id, fence",
         dialect::skip_locked(backend)
     );
     let mut values = vec![worker.into(), now.as_millis().into(), lease_until.as_millis().into()];
@@ -139,7 +148,8 @@ pub async fn claim(
     let statement = Statement::from_sql_and_values(backend, sql, values);
     let claimed = Claimed::find_by_statement(statement).one(db).await.doing("claiming a job")?;
     match claimed {
-        Some(claimed) => by_id(db, claimed.id).await,
+        // A process that slept between the two statements may find the job in other hands.
+        Some(claimed) => Ok(by_id(db, claimed.id).await?.filter(|job| job.fence == claimed.fence)),
         None => Ok(None),
     }
 }
@@ -253,22 +263,23 @@ pub async fn finish(
 
 /// Asks a job to stop: a queued one ends at once, a running one at its next heartbeat. Returns whether it was unfinished.
 pub async fn cancel(db: &impl ConnectionTrait, id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
-    let queued = job::Entity::update_many()
-        .col_expr(job::Column::State, Expr::value(State::Cancelled.to_value()))
-        .col_expr(job::Column::FinishedAt, Expr::value(now.as_millis()))
+    // One statement: between two, a worker may claim the job or hand it back, and neither would meet it.
+    let is_queued = || Expr::col(job::Column::State).eq(State::Queued);
+    let state =
+        CaseStatement::new().case(is_queued(), State::Cancelled.to_value()).finally(Expr::col(job::Column::State));
+    let finished_at =
+        CaseStatement::new().case(is_queued(), now.as_millis()).finally(Expr::col(job::Column::FinishedAt));
+    let requested = CaseStatement::new().case(is_queued(), Expr::col(job::Column::CancelRequested)).finally(true);
+    let done = job::Entity::update_many()
+        .col_expr(job::Column::State, state.into())
+        .col_expr(job::Column::FinishedAt, finished_at.into())
+        .col_expr(job::Column::CancelRequested, requested.into())
         .filter(job::Column::Id.eq(id))
-        .filter(job::Column::State.eq(State::Queued))
+        .filter(job::Column::State.is_in([State::Queued, State::Running]))
         .exec(db)
         .await
         .doing("cancelling a job")?;
-    let running = job::Entity::update_many()
-        .col_expr(job::Column::CancelRequested, Expr::value(true))
-        .filter(job::Column::Id.eq(id))
-        .filter(job::Column::State.eq(State::Running))
-        .exec(db)
-        .await
-        .doing("cancelling a job")?;
-    Ok(queued.rows_affected + running.rows_affected > 0)
+    Ok(done.rows_affected > 0)
 }
 
 /// Announces a worker, or that it is still there.

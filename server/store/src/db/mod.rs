@@ -18,4 +18,4 @@ pub mod refs;
 pub mod repos;
 pub mod trees;
 
-pub use connect::{Database, DatabaseConfig, Transaction, commit};
+pub use connect::{Database, DatabaseConfig, Tls, Transaction, commit};

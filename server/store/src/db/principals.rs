@@ -2,7 +2,7 @@
 
 use acervo_core::access::{Grant, Scope};
 use acervo_core::{Role, Sha256Digest, Timestamp};
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
 
 use super::dialect;
@@ -120,9 +120,6 @@ pub async fn grant(
     created_by: Option<i64>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    if grants(db, principal_id).await?.contains(&grant) {
-        return Ok(());
-    }
     let (scope, namespace_id, repo_id) = match grant.scope {
         Scope::Hub => (access_grant::Scope::Hub, None, None),
         Scope::Namespace(id) => (access_grant::Scope::Namespace, Some(id), None),
@@ -138,7 +135,8 @@ pub async fn grant(
         created_at: ActiveValue::Set(at.into()),
         created_by: ActiveValue::Set(created_by),
     };
-    access_grant::Entity::insert(row).exec_without_returning(db).await.doing("giving a role")?;
+    let ignore = OnConflict::new().do_nothing().to_owned();
+    access_grant::Entity::insert(row).on_conflict(ignore).exec_without_returning(db).await.doing("giving a role")?;
     Ok(())
 }
 

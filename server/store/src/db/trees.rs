@@ -5,9 +5,10 @@
 
 use acervo_core::listing::{EntryKind, LfsIdentity, Listing, Segment};
 use acervo_core::{RepoPath, Sha256Digest, Timestamp, TreeEntry};
-use sea_orm::sea_query::{Expr, ExprTrait, Order, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Order, Query};
 use sea_orm::{
-    ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, Insert, QueryFilter,
+    QueryOrder, QuerySelect,
 };
 
 use super::dialect;
@@ -65,7 +66,15 @@ pub async fn insert_listing(
         total_bytes: ActiveValue::Set(to_bigint(bytes)?),
         created_at: ActiveValue::Set(at.into()),
     };
-    let inserted = listing::Entity::insert(row).exec(db).await.doing("writing a listing")?.last_insert_id;
+    let columns = [listing::Column::RepoId, listing::Column::Digest];
+    let written =
+        write_once(db, listing::Entity::insert(row), OnConflict::columns(columns), "writing a listing").await?;
+    let inserted = listing_id(db, repo_id, new.digest)
+        .await?
+        .ok_or_else(|| StoreError::Corrupt { what: format!("the listing {}, which vanished", new.digest) })?;
+    if !written {
+        return Ok(inserted);
+    }
     for chunk in rows.chunks(dialect::rows_per_statement(4)) {
         let rows = chunk.iter().map(|(ordinal, first_path, segment_id)| listing_segment::ActiveModel {
             listing_id: ActiveValue::Set(inserted),
@@ -95,14 +104,8 @@ async fn insert_segment(
     segment: &Segment,
     at: Timestamp,
 ) -> Result<i64, StoreError> {
-    let found = entry_segment::Entity::find()
-        .filter(entry_segment::Column::RepoId.eq(repo_id))
-        .filter(entry_segment::Column::Digest.eq(Sha256Column::from(segment.digest)))
-        .one(db)
-        .await
-        .doing("looking up a segment")?;
-    if let Some(found) = found {
-        return Ok(found.id);
+    if let Some(found) = segment_id(db, repo_id, segment.digest).await? {
+        return Ok(found);
     }
     let row = entry_segment::ActiveModel {
         id: ActiveValue::NotSet,
@@ -111,12 +114,42 @@ async fn insert_segment(
         entry_count: ActiveValue::Set(i32::try_from(segment.entries.len()).unwrap_or(i32::MAX)),
         created_at: ActiveValue::Set(at.into()),
     };
-    let id = entry_segment::Entity::insert(row).exec(db).await.doing("writing a segment")?.last_insert_id;
+    let columns = [entry_segment::Column::RepoId, entry_segment::Column::Digest];
+    let insert = entry_segment::Entity::insert(row);
+    let written = write_once(db, insert, OnConflict::columns(columns), "writing a segment").await?;
+    let id = segment_id(db, repo_id, segment.digest)
+        .await?
+        .ok_or_else(|| StoreError::Corrupt { what: format!("the segment {}, which vanished", segment.digest) })?;
+    if !written {
+        return Ok(id);
+    }
     for chunk in segment.entries.chunks(dialect::rows_per_statement(ENTRY_COLUMNS)) {
         let rows = chunk.iter().map(|entry| entry_row(id, entry)).collect::<Result<Vec<_>, _>>()?;
         tree_entry::Entity::insert_many(rows).exec_without_returning(db).await.doing("writing entries")?;
     }
     Ok(id)
+}
+
+async fn segment_id(db: &impl ConnectionTrait, repo_id: i64, digest: Sha256Digest) -> Result<Option<i64>, StoreError> {
+    let found = entry_segment::Entity::find()
+        .filter(entry_segment::Column::RepoId.eq(repo_id))
+        .filter(entry_segment::Column::Digest.eq(Sha256Column::from(digest)))
+        .one(db)
+        .await
+        .doing("looking up a segment")?;
+    Ok(found.map(|row| row.id))
+}
+
+/// Inserts a row unless it is there; returns whether it was inserted. Waits for another transaction that is about to
+/// insert the same: two workers may write one listing, if the lease of the first has run out.
+async fn write_once<A: ActiveModelTrait>(
+    db: &impl ConnectionTrait,
+    insert: Insert<A>,
+    mut conflict: OnConflict,
+    doing: &'static str,
+) -> Result<bool, StoreError> {
+    let ignore = conflict.do_nothing().to_owned();
+    Ok(insert.on_conflict(ignore).exec_without_returning(db).await.doing(doing)? > 0)
 }
 
 fn entry_row(segment_id: i64, entry: &TreeEntry) -> Result<tree_entry::ActiveModel, StoreError> {

@@ -1,59 +1,24 @@
 //! What the questions and changes of `db` promise, over a migrated database.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests stop where something is wrong, as tests do")]
-
 use acervo_core::listing::{EntryKind, Listing};
-use acervo_core::{CommitOid, GitOid, RefKind, RepoKind, Sha256Digest, Timestamp, TreeEntry, Visibility};
+use acervo_core::{CommitOid, GitOid, RefKind, RepoKind, Sha256Digest, Timestamp, TreeEntry};
 use acervo_store::StoreError;
 use acervo_store::db::blobs::Held;
 use acervo_store::db::commits::{self, LogEntry};
 use acervo_store::db::jobs::{self, Ending, Heartbeat, Lease, NewJob, State};
-use acervo_store::db::principals::{self, NamespaceKind, NamespaceOrigin};
-use acervo_store::db::repos::{self, Cause, NewRepo, Repo};
-use acervo_store::db::{Database, DatabaseConfig, blobs, commit, events, generation, holdings, refs, trees};
+use acervo_store::db::repos::{self, Cause};
+use acervo_store::db::{blobs, commit, events, generation, holdings, refs, trees};
 use serde_json::json;
-use tempfile::TempDir;
 use uuid::Uuid;
 
-fn at(millis: i64) -> Timestamp {
-    Timestamp::from_millis(millis)
-}
+use crate::support::{at, migrated, repo};
 
-async fn migrated() -> (TempDir, Database) {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}", folder.path().join("acervo.db").display());
-    let db = Database::open(&DatabaseConfig { url, ..DatabaseConfig::default() }).await.unwrap();
-    acervo_migrations::up(db.writer()).await.unwrap();
-    (folder, db)
-}
-
-async fn repo(db: &Database, name: &str) -> Repo {
-    let id: acervo_core::RepoId = name.parse().unwrap();
-    let namespace = match principals::namespace(db.reader(), id.namespace()).await.unwrap() {
-        Some(found) => found,
-        None => {
-            let (kind, origin) = (NamespaceKind::Organization, NamespaceOrigin::Mirrored);
-            principals::insert_namespace(db.writer(), id.namespace(), kind, origin, None, at(1)).await.unwrap()
-        }
-    };
-    let new = NewRepo {
-        public_id: format!("{:024x}", Uuid::now_v7().as_u128() & 0xffff_ffff_ffff),
-        kind: RepoKind::Model,
-        name: id,
-        namespace_id: namespace.id,
-        visibility: Visibility::Public,
-        upstream: None,
-        at: at(1),
-    };
-    repos::insert(db.writer(), new).await.unwrap()
-}
-
-fn file(path: &str) -> TreeEntry {
+pub(crate) fn file(path: &str) -> TreeEntry {
     let oid = GitOid::of_blob(path.as_bytes());
     TreeEntry { path: path.parse().unwrap(), kind: EntryKind::File, size: path.len() as u64, oid, lfs: None }
 }
 
-fn job(key: &str, run_at: Timestamp) -> NewJob {
+pub(crate) fn job(key: &str, run_at: Timestamp) -> NewJob {
     NewJob {
         id: Uuid::now_v7(),
         kind: "sync",
@@ -69,7 +34,7 @@ fn job(key: &str, run_at: Timestamp) -> NewJob {
 
 #[tokio::test]
 async fn names_are_unique_without_regard_to_case_and_aliases_lead_to_them() {
-    let (_folder, db) = migrated().await;
+    let (_home, db) = migrated().await;
     let gpt2 = repo(&db, "OpenAI-Community/gpt2").await;
     let found = repos::by_name(db.reader(), RepoKind::Model, "openai-community/gpt2").await.unwrap().unwrap();
     assert_eq!(found.name.as_str(), "OpenAI-Community/gpt2");
@@ -87,7 +52,7 @@ async fn names_are_unique_without_regard_to_case_and_aliases_lead_to_them() {
 
 #[tokio::test]
 async fn a_large_listing_is_found_by_path_by_folder_and_in_full() {
-    let (_folder, db) = migrated().await;
+    let (_home, db) = migrated().await;
     let repo = repo(&db, "acme/large").await;
     let entries: Vec<TreeEntry> = (0..7000).map(|n| file(&format!("data/{:02}/{n:05}.json", n % 50))).collect();
     let new = Listing::build(entries).unwrap();
@@ -124,7 +89,7 @@ async fn a_large_listing_is_found_by_path_by_folder_and_in_full() {
 
 #[tokio::test]
 async fn bytes_are_reused_by_git_id_within_a_repository_and_never_across() {
-    let (_folder, db) = migrated().await;
+    let (_home, db) = migrated().await;
     let (one, two) = (repo(&db, "acme/one").await, repo(&db, "acme/two").await);
     let new = Listing::build(vec![file("a.txt"), file("b.txt")]).unwrap();
     let id = trees::insert_listing(db.writer(), one.id, &new, at(1)).await.unwrap();
@@ -148,7 +113,7 @@ async fn bytes_are_reused_by_git_id_within_a_repository_and_never_across() {
 
 #[tokio::test]
 async fn a_log_follows_predecessors_and_survives_a_cycle() {
-    let (_folder, db) = migrated().await;
+    let (_home, db) = migrated().await;
     let repo = repo(&db, "acme/log").await;
     let oid = |n: u8| CommitOid::from_bytes([n; 20]);
     let entry = |n: u8, before: Option<u8>| LogEntry {
@@ -172,7 +137,7 @@ async fn a_log_follows_predecessors_and_survives_a_cycle() {
 
 #[tokio::test]
 async fn refs_remember_where_they_were_and_where_upstream_is() {
-    let (_folder, db) = migrated().await;
+    let (_home, db) = migrated().await;
     let repo = repo(&db, "acme/refs").await;
     let (old, new) = (CommitOid::from_bytes([1; 20]), CommitOid::from_bytes([2; 20]));
     let entry = |oid| LogEntry {
@@ -199,7 +164,7 @@ async fn refs_remember_where_they_were_and_where_upstream_is() {
 
 #[tokio::test]
 async fn a_job_is_queued_once_claimed_once_and_fenced() {
-    let (_folder, db) = migrated().await;
+    let (_home, db) = migrated().await;
     let (id, is_new) = jobs::enqueue(db.writer(), job("sync:1", at(10))).await.unwrap();
     assert!(is_new);
     assert_eq!(jobs::enqueue(db.writer(), job("sync:1", at(10))).await.unwrap(), (id, false));
@@ -216,7 +181,7 @@ async fn a_job_is_queued_once_claimed_once_and_fenced() {
     assert_eq!((taken.id, taken.attempts), (id, 2), "the lease had run out");
     let lost = jobs::heartbeat(db.writer(), lease, None, at(500), at(202)).await.unwrap();
     assert_eq!(lost, Heartbeat::Lost);
-    assert!(!jobs::is_held(db.reader(), lease).await.unwrap());
+    assert!(!jobs::is_held(db.writer(), lease).await.unwrap());
     let late = jobs::finish(db.writer(), lease, Ending::Succeeded(json!({})), None, at(203)).await.unwrap();
     assert!(!late, "the first holder may write nothing any more");
     let mine = Lease { job_id: id, fence: taken.fence };
@@ -229,7 +194,7 @@ async fn a_job_is_queued_once_claimed_once_and_fenced() {
 
 #[tokio::test]
 async fn a_job_is_retried_when_due_and_cancelled_on_demand() {
-    let (_folder, db) = migrated().await;
+    let (_home, db) = migrated().await;
     let (id, _) = jobs::enqueue(db.writer(), job("sync:1", at(10))).await.unwrap();
     let worker = Uuid::now_v7();
     let claimed = jobs::claim(db.writer(), worker, Some(id), at(100), at(10)).await.unwrap().unwrap();
@@ -252,7 +217,7 @@ async fn a_job_is_retried_when_due_and_cancelled_on_demand() {
 
 #[tokio::test]
 async fn a_job_that_is_handed_back_is_due_at_once_and_has_lost_no_attempt() {
-    let (_folder, db) = migrated().await;
+    let (_home, db) = migrated().await;
     let (id, _) = jobs::enqueue(db.writer(), job("sync:1", at(10))).await.unwrap();
     for now in [10, 20, 30, 40, 50] {
         let claimed = jobs::claim(db.writer(), Uuid::now_v7(), None, at(1000), at(now)).await.unwrap().unwrap();
@@ -264,7 +229,7 @@ async fn a_job_that_is_handed_back_is_due_at_once_and_has_lost_no_attempt() {
 
 #[tokio::test]
 async fn events_vanish_with_their_transaction_and_are_numbered_without_gaps() {
-    let (_folder, db) = migrated().await;
+    let (_home, db) = migrated().await;
     let event = |subject: &'static str| events::NewEvent {
         kind: "test.done",
         actor_id: None,
