@@ -11,5 +11,7 @@ mod cli;
 mod demo;
 mod python;
 mod serve;
+mod starting;
+mod survive;
 mod sync;
 mod tidy;

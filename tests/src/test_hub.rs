@@ -1,4 +1,4 @@
-//! A real hub on a free port, with its database, store and staging in a temporary folder.
+//! A real hub on a free port, with a database, a store and a staging folder of its own, on the engine of the run.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,8 +11,10 @@ use acervo::context::Hub;
 pub use acervo::demo::order;
 use acervo::{http, worker};
 use acervo_core::{Caller, RepoKind, Role};
+use acervo_store::blob::StorageConfig;
 use acervo_store::db::jobs::{self, Job};
 use acervo_store::db::mirrors::Mirror;
+use acervo_test_engine::{Engine, TestDatabase, TestStorage};
 use reqwest::{Client, RequestBuilder, Response};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -28,6 +30,14 @@ pub struct TestHub {
     /// Stops the server when this hub is dropped.
     shutdown: DropGuard,
     server: JoinHandle<()>,
+    home: Home,
+}
+
+/// What outlives a hub's process.
+#[derive(Debug)]
+struct Home {
+    database: TestDatabase,
+    storage: TestStorage,
     folder: TempDir,
 }
 
@@ -40,14 +50,16 @@ impl TestHub {
     /// A hub with changes to its configuration.
     pub async fn with(endpoint: &str, change: impl FnOnce(&mut Config)) -> TestHub {
         let folder = TempDir::with_prefix("acervo-test-").expect("a temporary folder");
-        TestHub::in_folder(folder, endpoint, change).await
+        let engine = Engine::from_env();
+        let (database, storage) = (engine.database(folder.path()), test_storage(&engine, folder.path()));
+        TestHub::at_home(Home { database, storage, folder }, endpoint, change).await
     }
 
-    async fn in_folder(folder: TempDir, endpoint: &str, change: impl FnOnce(&mut Config)) -> TestHub {
+    async fn at_home(home: Home, endpoint: &str, change: impl FnOnce(&mut Config)) -> TestHub {
         let listener = http::listen("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let url = format!("http://{address}");
-        let mut config = config_in(folder.path(), endpoint);
+        let mut config = config_at(&home, endpoint);
         config.server.bind = address.to_string();
         config.server.public_url.clone_from(&url);
         change(&mut config);
@@ -57,16 +69,16 @@ impl TestHub {
         let server = tokio::spawn(async move { serving.await.expect("the server ends well") });
         let client =
             Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
-        TestHub { hub, url, client, shutdown: shutdown.drop_guard(), server, folder }
+        TestHub { hub, url, client, shutdown: shutdown.drop_guard(), server, home }
     }
 
-    /// Stops this hub and starts another on the same folder, as after the end of the process.
+    /// Stops this hub and starts another in its place, as after the end of the process.
     pub async fn restart(self, endpoint: &str) -> TestHub {
-        let TestHub { hub, shutdown, server, folder, .. } = self;
+        let TestHub { hub, shutdown, server, home, .. } = self;
         drop(shutdown);
         server.await.expect("the server ends");
         hub.db().close().await.expect("the database closes");
-        TestHub::in_folder(folder, endpoint, |_| {}).await
+        TestHub::at_home(home, endpoint, |_| {}).await
     }
 
     /// The hub itself, for use cases that have no route yet.
@@ -79,19 +91,29 @@ impl TestHub {
         &self.url
     }
 
-    /// Where it keeps everything.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    /// A configuration that shares everything with this hub: what another process of its installation reads.
+    pub fn config_of_another(&self, endpoint: &str) -> Config {
+        config_at(&self.home, endpoint)
+    }
+
+    /// Its store.
+    pub fn storage(&self) -> &TestStorage {
+        &self.home.storage
+    }
+
+    /// Its staging folder.
+    pub fn staging(&self) -> PathBuf {
+        self.home.folder.path().join("staging")
     }
 
     /// Files under its staging folder, quarantine left out.
     pub fn staged_files(&self) -> Vec<PathBuf> {
-        files_in(&self.folder.path().join("staging"))
+        files_in(&self.staging())
     }
 
     /// Files in quarantine.
     pub fn quarantined_files(&self) -> Vec<PathBuf> {
-        files_in(&self.folder.path().join("staging/quarantine"))
+        files_in(&self.staging().join("quarantine"))
     }
 
     /// A GET to be sent.
@@ -167,12 +189,24 @@ impl TestHub {
     }
 }
 
-/// A configuration that keeps everything in one folder and gives up fast.
-pub fn config_in(folder: &Path, endpoint: &str) -> Config {
+/// The store of a test on this engine.
+pub fn test_storage(_engine: &Engine, folder: &Path) -> TestStorage {
+    // The one line to change when the store can be on a server: `engine.storage(folder)`.
+    Engine::embedded().storage(folder)
+}
+
+/// What a configuration says of a store.
+pub fn storage_config(storage: &TestStorage) -> StorageConfig {
+    // The one line to change when the store can be on a server: endpoint, keys and region.
+    StorageConfig { url: storage.url.clone() }
+}
+
+/// A configuration that keeps everything in one place and gives up fast.
+fn config_at(home: &Home, endpoint: &str) -> Config {
     let mut config = Config::default();
-    config.database.url = format!("sqlite://{}", folder.join("acervo.db").display());
-    config.storage.url = format!("file://{}", folder.join("store").display());
-    config.staging.dir = folder.join("staging");
+    config.database.url = home.database.url();
+    config.storage = storage_config(&home.storage);
+    config.staging.dir = home.folder.path().join("staging");
     config.upstream.endpoint = endpoint.to_owned();
     // The fake upstream's storage goes by this name, as a real hub's goes by another than the hub.
     config.upstream.allowed_private_hosts = vec!["localhost".to_owned()];

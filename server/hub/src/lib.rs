@@ -10,5 +10,7 @@ pub mod demo;
 pub mod error;
 pub mod http;
 pub mod metrics;
+#[cfg(test)]
+mod test_home;
 pub mod upstream;
 pub mod worker;

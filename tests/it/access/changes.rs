@@ -6,7 +6,7 @@ use acervo::app::identity;
 use acervo::context::Hub;
 use acervo_core::{Caller, RepoKind, Role, Visibility};
 use acervo_store::db::{generation, repos};
-use acervo_tests::test_hub::{TestHub, config_in};
+use acervo_tests::test_hub::TestHub;
 
 use super::{guarded, token_of};
 use crate::serve::{Answer, commit, get};
@@ -19,7 +19,7 @@ const OPEN: &str = "/acme/open/resolve/main/a.txt";
 
 /// Another process on the same database and store.
 async fn another_process(hub: &TestHub) -> Hub {
-    Hub::open(config_in(hub.folder(), "http://127.0.0.1:9")).await.unwrap()
+    Hub::open(hub.config_of_another("http://127.0.0.1:9")).await.unwrap()
 }
 
 /// Asks again and again until the answer has this status; fails when it takes too long.
@@ -105,7 +105,7 @@ async fn a_visibility_changed_by_another_process_holds_within_the_poll() {
 async fn what_another_process_publishes_is_served_within_the_poll() {
     let hub = guarded().await;
     let other = TestHub::with("http://127.0.0.1:9", |config| {
-        let shared = config_in(hub.folder(), "http://127.0.0.1:9");
+        let shared = hub.config_of_another("http://127.0.0.1:9");
         (config.database, config.storage, config.staging) = (shared.database, shared.storage, shared.staging);
     })
     .await;

@@ -62,7 +62,7 @@ async fn a_size_that_contradicts_what_is_held_publishes_nothing() {
 async fn wrong_bytes_of_an_earlier_attempt_accuse_nobody_and_are_fetched_again() {
     let fixture = tiny();
     let (upstream, hub) = started(fixture.clone()).await;
-    let left = hub.folder().join("staging").join(format!("sha256-{}", fixture.sha256_of("model.safetensors")));
+    let left = hub.staging().join(format!("sha256-{}", fixture.sha256_of("model.safetensors")));
     std::fs::write(left, [0; 100_000]).unwrap();
     let mirror = hub.mirror(MODEL, "acme/tiny").await;
 

@@ -12,25 +12,21 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::Method;
 use actix_web::test::{TestRequest, init_service, read_body, try_call_service};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::app::identity::{self, TokenRequest};
-use crate::config::Config;
 use crate::context::Hub;
 use crate::http::router;
+use crate::test_home::TestHome;
 
 const HEAD: &str = "2222222222222222222222222222222222222222";
 const FIRST: &str = "1111111111111111111111111111111111111111";
 
-/// A hub with nothing in it, and the folder it lives in.
-async fn empty_hub() -> (Hub, TempDir) {
-    let dir = TempDir::new().unwrap();
-    let mut config = Config::default();
-    config.database.url = format!("sqlite://{}", dir.path().join("hub.db").display());
-    config.storage.url = format!("file://{}", dir.path().join("store").display());
-    config.staging.dir = dir.path().join("staging");
+/// A hub with nothing in it, and where it lives.
+async fn empty_hub() -> (Hub, TestHome) {
+    let home = TestHome::new();
+    let mut config = home.config();
     config.server.public_url = "https://hub.example.org/".to_owned();
-    (Hub::open(config).await.unwrap(), dir)
+    (Hub::open(config).await.unwrap(), home)
 }
 
 fn file(path: &str, size: u64) -> TreeEntry {
@@ -150,7 +146,7 @@ fn names(items: &Value, field: &str) -> Vec<String> {
 
 #[actix_web::test]
 async fn info_is_given_at_every_spelling_of_a_revision() {
-    let (hub, _dir) = empty_hub().await;
+    let (hub, _home) = empty_hub().await;
     publish(&hub, RepoKind::Model, "acme/tiny", Visibility::Public, 1).await;
     for (path, sha) in [
         ("/api/models/acme/tiny", HEAD),
@@ -181,7 +177,7 @@ async fn info_is_given_at_every_spelling_of_a_revision() {
 
 #[actix_web::test]
 async fn what_is_not_there_is_told_by_its_code() {
-    let (hub, _dir) = empty_hub().await;
+    let (hub, _home) = empty_hub().await;
     publish(&hub, RepoKind::Model, "acme/tiny", Visibility::Public, 1).await;
     publish(&hub, RepoKind::Model, "acme/hidden", Visibility::Private, 2).await;
     for (path, status, code) in [
@@ -208,7 +204,7 @@ async fn what_is_not_there_is_told_by_its_code() {
 
 #[actix_web::test]
 async fn trees_are_listed_in_pages_to_the_end() {
-    let (hub, _dir) = empty_hub().await;
+    let (hub, _home) = empty_hub().await;
     publish(&hub, RepoKind::Dataset, "acme/set", Visibility::Public, 1).await;
     let whole = get(&hub, "/api/datasets/acme/set/tree/main?recursive=True&expand=False").await;
     assert_eq!(whole.next(), None);
@@ -238,7 +234,7 @@ async fn trees_are_listed_in_pages_to_the_end() {
 
 #[actix_web::test]
 async fn paths_are_described_for_forms_and_for_json() {
-    let (hub, _dir) = empty_hub().await;
+    let (hub, _home) = empty_hub().await;
     publish(&hub, RepoKind::Model, "acme/tiny", Visibility::Public, 1).await;
     let post = || TestRequest::default().method(Method::POST).uri("/api/models/acme/tiny/paths-info/main");
     let form = "paths=tokenizer&paths=tokenizer%2Fa+b%2B%C3%B1.txt&paths=none&paths=..%2Fx&expand=false";
@@ -259,7 +255,7 @@ async fn paths_are_described_for_forms_and_for_json() {
 
 #[actix_web::test]
 async fn refs_and_logs_are_told() {
-    let (hub, _dir) = empty_hub().await;
+    let (hub, _home) = empty_hub().await;
     publish(&hub, RepoKind::Model, "acme/tiny", Visibility::Public, 1).await;
     let found = get(&hub, "/api/models/acme/tiny/refs").await.body;
     assert_eq!(names(&found["branches"], "name"), ["feature/x", "main"]);
@@ -289,7 +285,7 @@ async fn refs_and_logs_are_told() {
 
 #[actix_web::test]
 async fn lists_show_what_the_caller_may_see() {
-    let (hub, _dir) = empty_hub().await;
+    let (hub, _home) = empty_hub().await;
     for (minute, name) in ["acme/one", "acme/two", "other/three"].into_iter().enumerate() {
         publish(&hub, RepoKind::Model, name, Visibility::Public, i64::try_from(minute).unwrap()).await;
     }
@@ -325,7 +321,7 @@ async fn lists_show_what_the_caller_may_see() {
 
 #[actix_web::test]
 async fn callers_learn_who_they_are_and_what_they_may() {
-    let (hub, _dir) = empty_hub().await;
+    let (hub, _home) = empty_hub().await;
     publish(&hub, RepoKind::Model, "acme/hidden", Visibility::Private, 1).await;
     let request = TokenRequest { name: "laptop".to_owned(), role: Role::Reader, user: None, expires_at: None };
     let token = identity::create_token(&hub, &Caller::System, &request).await.unwrap().text;
@@ -349,7 +345,7 @@ async fn callers_learn_who_they_are_and_what_they_may() {
 
 #[actix_web::test]
 async fn side_calls_of_clients_are_answered() {
-    let (hub, _dir) = empty_hub().await;
+    let (hub, _home) = empty_hub().await;
     assert_eq!(get(&hub, "/api/agent-harnesses").await.body, json!({"standardEnvVars": [], "harnesses": {}}));
     let telemetry = TestRequest::default().method(Method::HEAD).uri("/api/telemetry/hf_hub/download");
     assert_eq!(send(&hub, telemetry).await.status, 200);

@@ -7,7 +7,6 @@ mod paths;
 use acervo_core::{Caller, CommitOid, RepoKind, Role, Timestamp, Visibility};
 use bytes::Bytes;
 use reqwest::{Client, Method, Response};
-use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -17,15 +16,16 @@ use crate::config::Config;
 use crate::context::Hub;
 use crate::error::HubError;
 use crate::http;
+use crate::test_home::TestHome;
 
-/// A running hub, in a folder that goes away with it.
+/// A running hub, on a database and a store that go away with it.
 struct Served {
     hub: Hub,
     url: String,
     client: Client,
     shutdown: CancellationToken,
     server: JoinHandle<Result<(), HubError>>,
-    _folder: TempDir,
+    _home: TestHome,
 }
 
 impl Served {
@@ -34,11 +34,8 @@ impl Served {
     }
 
     async fn start_with(change: impl FnOnce(&mut Config)) -> Served {
-        let folder = TempDir::new().unwrap();
-        let mut config = Config::default();
-        config.database.url = format!("sqlite://{}", folder.path().join("acervo.db").display());
-        config.storage.url = format!("file://{}", folder.path().join("store").display());
-        config.staging.dir = folder.path().join("staging");
+        let home = TestHome::new();
+        let mut config = home.config();
         change(&mut config);
         let listener = http::listen("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -46,7 +43,7 @@ impl Served {
         let shutdown = CancellationToken::new();
         let server = tokio::spawn(http::serve(hub.clone(), listener, shutdown.clone()));
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
-        Served { hub, url, client, shutdown, server, _folder: folder }
+        Served { hub, url, client, shutdown, server, _home: home }
     }
 
     /// Commits files, `true` standing for LFS.
