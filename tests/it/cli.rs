@@ -1,49 +1,40 @@
 //! The command line: what it prints, and what it says to input it cannot use.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use acervo_tests::binary::{self, Ran};
 use acervo_tests::fake_upstream::FakeUpstream;
 use acervo_tests::fixture::RepoFixture;
+use acervo_tests::processes::Installation;
 use serde_json::Value;
 use tempfile::TempDir;
-
-/// Runs a command against an upstream, in a folder of its own.
-fn acervo(folder: &Path, endpoint: &str, arguments: &[&str]) -> Ran {
-    let settings = [format!("upstream.endpoint={endpoint}"), "upstream.retry_base_milliseconds=1".to_owned()];
-    let mut all: Vec<&str> = settings.iter().flat_map(|text| ["--set", text.as_str()]).collect();
-    all.extend(["--set", "upstream.allowed_private_hosts=[\"localhost\"]"]);
-    all.extend(arguments);
-    binary::run(folder, &all)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repository_is_added_planned_synced_and_shown() {
     let fixture = RepoFixture::model("acme/tiny").file("a.txt", "hello").lfs("b.bin", [7; 5000]);
     let upstream = FakeUpstream::start(vec![fixture.clone()]).await.unwrap();
-    let (folder, endpoint) = (TempDir::new().unwrap(), upstream.endpoint());
+    let home = Installation::new(&upstream.endpoint());
 
-    let added = acervo(folder.path(), &endpoint, &["mirror", "add", "acme/tiny"]);
+    let added = home.run(&["mirror", "add", "acme/tiny"]).await;
     assert!(added.success && added.stdout.contains("acervo sync acme/tiny"), "{added:?}");
-    let planned = acervo(folder.path(), &endpoint, &["sync", "acme/tiny", "--dry-run", "--json"]);
+    let planned = home.run(&["sync", "acme/tiny", "--dry-run", "--json"]).await;
     let plan: Value = serde_json::from_str(&planned.stdout).unwrap();
     assert_eq!(plan[0]["totals"]["files_to_fetch"], 2, "{planned:?}");
     assert_eq!(upstream.cdn_bytes(), 0);
-    let synced = acervo(folder.path(), &endpoint, &["sync", "acme/tiny"]);
+    let synced = home.run(&["sync", "acme/tiny"]).await;
     assert!(synced.success && synced.stderr.contains("fetched and verified 2 files (5.00 kB)"), "{synced:?}");
     assert_eq!(synced.stdout, "", "progress goes to standard error");
-    let again = acervo(folder.path(), &endpoint, &["sync", "--all", "--json"]);
+    let again = home.run(&["sync", "--all", "--json"]).await;
     let report: Value = serde_json::from_str(&again.stdout).unwrap();
     assert_eq!(report[0]["state"], "succeeded", "{again:?}");
     assert_eq!(report[0]["outcome"]["revisions"][0]["commit"], fixture.head());
     assert_eq!(report[0]["outcome"]["files_fetched"], 0);
-    let shown = acervo(folder.path(), &endpoint, &["mirror", "show", "acme/tiny"]);
+    let shown = home.run(&["mirror", "show", "acme/tiny"]).await;
     assert!(shown.stdout.contains("acme/tiny (model)"), "{shown:?}");
-    let removed = acervo(folder.path(), &endpoint, &["mirror", "remove", "acme/tiny"]);
+    let removed = home.run(&["mirror", "remove", "acme/tiny"]).await;
     assert!(removed.success, "{removed:?}");
-    let listed = acervo(folder.path(), &endpoint, &["mirror", "list"]);
+    let listed = home.run(&["mirror", "list"]).await;
     assert!(listed.stdout.contains("no mirrors yet"), "{listed:?}");
 }
 
@@ -85,33 +76,33 @@ async fn an_upstream_that_is_no_hub_or_not_there_is_told_and_nothing_is_left_hal
     let cases =
         [(upstream.endpoint(), "does not answer like a hub"), (format!("http://{closed}"), "cannot be reached")];
     for (endpoint, said) in cases {
-        let folder = TempDir::new().unwrap();
-        assert!(acervo(folder.path(), &endpoint, &["mirror", "add", "acme/x"]).success);
-        let planned = acervo(folder.path(), &endpoint, &["sync", "acme/x", "--dry-run"]);
+        let home = Installation::new(&endpoint);
+        assert!(home.run(&["mirror", "add", "acme/x"]).await.success);
+        let planned = home.run(&["sync", "acme/x", "--dry-run"]).await;
         assert!(!planned.success && planned.stderr.contains(said), "{planned:?}");
         assert!(planned.stderr.contains(endpoint.trim_start_matches("http://")), "{planned:?}");
     }
     assert!(!upstream.fired().is_empty());
 }
 
-#[test]
-fn a_token_is_printed_alone_listed_without_its_text_and_revoked() {
-    let folder = TempDir::new().unwrap();
-    let created = binary::run(folder.path(), &["token", "create", "--role", "reader", "--name", "ci", "--quiet"]);
+#[tokio::test]
+async fn a_token_is_printed_alone_listed_without_its_text_and_revoked() {
+    let home = Installation::new("http://127.0.0.1:9");
+    let created = home.run(&["token", "create", "--role", "reader", "--name", "ci", "--quiet"]).await;
     let token = created.stdout.trim();
     assert!(token.starts_with("hf_") && created.stdout == format!("{token}\n"), "{created:?}");
-    let listed = binary::run(folder.path(), &["token", "list"]);
+    let listed = home.run(&["token", "list"]).await;
     assert!(listed.stdout.contains("ci") && !listed.stdout.contains(token), "{listed:?}");
     assert!(listed.stdout.contains("active"), "{listed:?}");
-    assert!(binary::run(folder.path(), &["token", "revoke", "ci"]).success);
-    let listed = binary::run(folder.path(), &["token", "list"]);
+    assert!(home.run(&["token", "revoke", "ci"]).await.success);
+    let listed = home.run(&["token", "list"]).await;
     assert!(listed.stdout.contains("revoked"), "{listed:?}");
-    let mistyped = binary::run(folder.path(), &["token", "revoke", &token[..token.len() - 1]]);
+    let mistyped = home.run(&["token", "revoke", &token[..token.len() - 1]]).await;
     assert!(!mistyped.success && !mistyped.stderr.contains(&token[..20]), "{mistyped:?}");
 
-    assert!(binary::run(folder.path(), &["user", "create", "ada"]).success);
-    assert!(binary::run(folder.path(), &["user", "disable", "ada"]).success);
-    let useless = binary::run(folder.path(), &["token", "create", "--role", "reader", "--name", "n", "--user", "ada"]);
+    assert!(home.run(&["user", "create", "ada"]).await.success);
+    assert!(home.run(&["user", "disable", "ada"]).await.success);
+    let useless = home.run(&["token", "create", "--role", "reader", "--name", "n", "--user", "ada"]).await;
     assert!(!useless.success && useless.stderr.contains("disabled"), "{useless:?}");
 }
 
@@ -119,16 +110,11 @@ fn a_token_is_printed_alone_listed_without_its_text_and_revoked() {
 async fn an_interrupt_is_heard_while_a_sync_waits_for_its_next_attempt() {
     let upstream = FakeUpstream::start(vec![RepoFixture::model("acme/x").file("a", "b")]).await.unwrap();
     upstream.fault(acervo_tests::fake_upstream::Fault::status(500).always());
-    let (folder, endpoint) = (TempDir::new().unwrap(), upstream.endpoint());
+    let home = Installation::new(&upstream.endpoint());
     for name in ["acme/x", "acme/y"] {
-        assert!(acervo(folder.path(), &endpoint, &["mirror", "add", name]).success);
+        assert!(home.run(&["mirror", "add", name]).await.success);
     }
-    let mut child = binary::command(folder.path())
-        .args(["--set", &format!("upstream.endpoint={endpoint}"), "--set", "upstream.retry_base_milliseconds=1"])
-        .args(["sync", "--all"])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = home.command(&["sync", "--all"]).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.any(|line| line.contains("trying again in")), "it waits for another attempt");
     let process = child.id().to_string();
