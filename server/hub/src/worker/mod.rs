@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::app::events;
-use crate::app::sync::Progress;
+use crate::app::sync::{self, Progress};
 use crate::context::Hub;
 use crate::error::HubError;
 
@@ -56,8 +56,8 @@ const RETRY_SECONDS: i64 = 15;
 
 /// Whether some process works jobs off.
 pub async fn is_alive(hub: &Hub) -> Result<bool, HubError> {
-    let since = hub.now().plus_seconds(-WORKER_DEAD_SECONDS);
-    Ok(queue::workers_since(hub.db().reader(), since).await? > 0)
+    let now = hub.now();
+    Ok(queue::workers_since(hub.db().reader(), now.plus_seconds(-WORKER_DEAD_SECONDS), now).await? > 0)
 }
 
 /// Works jobs off until `shutdown`, and does the housekeeping that comes with being a long-lived process.
@@ -97,6 +97,7 @@ async fn housekeeping(hub: Hub, shutdown: CancellationToken) {
         Ok(())
     });
     let sweep = every(Duration::from_secs(SWEEP_SECONDS), &shutdown, || async {
+        sync::sweep_leftovers(&hub).await?;
         let swept = hub.blobs().sweep_staging(hub.config().worker.stale_staging_seconds).await?;
         if swept.files > 0 {
             tracing::info!(files = swept.files, size_bytes = swept.bytes, "removed stale partial files from staging");
@@ -175,6 +176,10 @@ pub async fn run_once(
     let view = serde_json::to_value(progress.view()).ok();
     if let Some(ending) = ending {
         queue::finish(hub.db().writer(), lease, ending, view, hub.now()).await?;
+    }
+    // However it ended: what this attempt left half done, another one may have completed in its place.
+    if let Err(error) = sync::sweep_leftovers(hub).await {
+        tracing::warn!(job.id = %job.id, error = %error, "what a job left in staging could not be looked through");
     }
     Ok(true)
 }

@@ -16,5 +16,5 @@ mod tests;
 pub use error::BlobError;
 pub use key::BlobKey;
 pub use read::BlobReader;
-pub use staging::{Expected, Finished, Mismatch, Quarantined, Staged, StagingConfig, StagingKey, Verified};
+pub use staging::{Expected, Finished, Leftover, Mismatch, Quarantined, Staged, StagingConfig, StagingKey, Verified};
 pub use store::{BlobStore, StorageConfig, Swept};

@@ -60,6 +60,26 @@ impl StagingKey {
             StagingKey::Git { repo_id, oid } => format!("git-{repo_id}-{oid}"),
         }
     }
+
+    /// Reads a file name, with or without the number of a second file of the same content.
+    fn of_file_name(name: &str) -> Option<StagingKey> {
+        let name = name.split('.').next()?;
+        if let Some(sha256) = name.strip_prefix("sha256-") {
+            return sha256.parse().ok().map(StagingKey::Sha256);
+        }
+        let (repo_id, oid) = name.strip_prefix("git-")?.split_once('-')?;
+        Some(StagingKey::Git { repo_id: repo_id.parse().ok()?, oid: oid.parse().ok()? })
+    }
+}
+
+/// A partial content that some attempt has left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    /// What it was to become.
+    pub key: StagingKey,
+    /// Bytes that have arrived.
+    pub bytes: u64,
+    path: PathBuf,
 }
 
 /// What a content must turn out to be.
@@ -121,6 +141,26 @@ impl Staging {
             state: Some(State::Idle(open)),
             reservation,
         })
+    }
+
+    /// Every partial content, those that somebody works on included.
+    pub(super) fn partials(&self) -> Result<Vec<Leftover>, BlobError> {
+        let failed = || BlobError::io("reading the staging folder", &self.dir);
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.dir).map_err(failed())? {
+            let entry = entry.map_err(failed())?;
+            // Removed or promoted by its holder meanwhile.
+            let Ok(metadata) = entry.metadata() else { continue };
+            if let Some(key) = entry.file_name().to_str().and_then(StagingKey::of_file_name) {
+                found.push(Leftover { key, bytes: metadata.len(), path: entry.path() });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes a partial content unless somebody works on it; returns whether it did.
+    pub(super) fn remove(&self, leftover: &Leftover) -> Result<bool, BlobError> {
+        Ok(sweep_file(&leftover.path, 0)?.is_some())
     }
 
     /// Removes partial files that nobody holds and that are older than `age_seconds`; returns how many and their bytes.

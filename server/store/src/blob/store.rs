@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::error::BlobError;
 use super::key::BlobKey;
 use super::read::BlobReader;
-use super::staging::{Expected, Quarantined, Staged, Staging, StagingConfig, StagingKey, Verified, blocking};
+use super::staging::{Expected, Leftover, Quarantined, Staged, Staging, StagingConfig, StagingKey, Verified, blocking};
 
 /// Where blobs are kept.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -141,6 +141,18 @@ impl BlobStore {
         let staging = self.staging.clone();
         let (files, bytes) = blocking(move || staging.sweep(age_seconds)).await?;
         Ok(Swept { files, bytes })
+    }
+
+    /// Every partial content in staging, those that somebody works on included.
+    pub async fn partials(&self) -> Result<Vec<Leftover>, BlobError> {
+        let staging = self.staging.clone();
+        blocking(move || staging.partials()).await
+    }
+
+    /// Removes a partial content that nobody will go on with, unless somebody works on it; returns whether it did.
+    pub async fn remove_partial(&self, leftover: Leftover) -> Result<bool, BlobError> {
+        let staging = self.staging.clone();
+        blocking(move || staging.remove(&leftover)).await
     }
 
     /// Writes and removes a probe, to tell whether the store takes bytes now.

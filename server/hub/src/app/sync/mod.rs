@@ -4,6 +4,7 @@
 //! `worker`.
 
 mod fetch;
+mod leftovers;
 mod plan;
 mod progress;
 mod run;
@@ -22,6 +23,7 @@ use crate::app::identity::demand;
 use crate::context::Hub;
 use crate::error::HubError;
 
+pub use leftovers::sweep_leftovers;
 pub use plan::{Plan, PlannedCommit, plan};
 pub use progress::{ActiveFile, Progress, ProgressView};
 pub use run::run;
