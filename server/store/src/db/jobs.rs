@@ -119,11 +119,19 @@ struct Claimed {
     fence: i64,
 }
 
+/// How far in the future a job's last sign of life may be before the clock must have fallen back since: beyond what the
+/// clocks of two hosts may differ by.
+const CLOCK_SLACK_SECONDS: i64 = 600;
+
 /// Claims the most urgent job that is due, or whose holder's lease has run out; `only` restricts it to one job.
+///
+/// After a clock has fallen back, times written before it are of no use: they would leave a job alone for as long as the
+/// clock fell. Such a job is due; should its holder be alive, the fence keeps it from harm.
 ///
 /// ```sql
 /// UPDATE job SET state = 'running', fence = fence + 1, attempts = attempts + 1, .. WHERE id = (
 ///   SELECT id FROM job WHERE (state = 'queued' AND run_at <= $now) OR (state = 'running' AND lease_until < $now)
+///     OR (state IN ('queued', 'running') AND coalesce(heartbeat_at, created_at) > $now + slack)
 ///   ORDER BY priority DESC, run_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id, fence
 /// ```
 /// `=` and not `IN`, which Postgres may plan again with another lock. SQLite has one writer, so needs no lock clause.
@@ -135,15 +143,17 @@ pub async fn claim(
     now: Timestamp,
 ) -> Result<Option<Job>, StoreError> {
     let backend = db.get_database_backend();
-    let only_sql = if only.is_some() { " AND id = $4" } else { "" };
+    let only_sql = if only.is_some() { " AND id = $5" } else { "" };
     let sql = format!(
         "UPDATE job SET state = 'running', fence = fence + 1, attempts = attempts + 1, worker_id = $1, \
          heartbeat_at = $2, lease_until = $3, started_at = coalesce(started_at, $2), error = NULL WHERE id = ( \
-         SELECT id FROM job WHERE ((state = 'queued' AND run_at <= $2) OR (state = 'running' AND lease_until < $2)){only_sql} \
+         SELECT id FROM job WHERE ((state = 'queued' AND run_at <= $2) OR (state = 'running' AND lease_until < $2) \
+         OR (state IN ('queued', 'running') AND coalesce(heartbeat_at, created_at) > $4)){only_sql} \
          ORDER BY priority DESC, run_at, id LIMIT 1{}) RETURNING id, fence",
         dialect::skip_locked(backend)
     );
-    let mut values = vec![worker.into(), now.as_millis().into(), lease_until.as_millis().into()];
+    let fell_back = now.plus_seconds(CLOCK_SLACK_SECONDS).as_millis();
+    let mut values = vec![worker.into(), now.as_millis().into(), lease_until.as_millis().into(), fell_back.into()];
     values.extend(only.map(sea_orm::Value::from));
     let statement = Statement::from_sql_and_values(backend, sql, values);
     let claimed = Claimed::find_by_statement(statement).one(db).await.doing("claiming a job")?;
@@ -308,10 +318,12 @@ pub async fn worker_gone(db: &impl ConnectionTrait, id: Uuid) -> Result<(), Stor
     Ok(())
 }
 
-/// Number of workers that were heard of since a time.
-pub async fn workers_since(db: &impl ConnectionTrait, since: Timestamp) -> Result<u64, StoreError> {
+/// Number of workers that were heard of since a time. A sign of life from the future was given before the clock fell
+/// back, and is none.
+pub async fn workers_since(db: &impl ConnectionTrait, since: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
+    let future = now.plus_seconds(CLOCK_SLACK_SECONDS);
     worker::Entity::find()
-        .filter(Expr::col(worker::Column::HeartbeatAt).gte(since.as_millis()))
+        .filter(Expr::col(worker::Column::HeartbeatAt).between(since.as_millis(), future.as_millis()))
         .count(db)
         .await
         .doing("counting workers")
