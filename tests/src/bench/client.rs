@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::buffer::Buffer;
+
 /// Bytes received at a time; they stay in the cache until they are compared.
 const BUFFER_BYTES: usize = 128 * 1024;
 
@@ -16,7 +18,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Connection {
     stream: TcpStream,
     addr: SocketAddr,
-    buffer: Vec<u8>,
+    buffer: Buffer,
     /// Received bytes that belong to what comes next.
     kept: std::ops::Range<usize>,
 }
@@ -36,7 +38,7 @@ impl Connection {
         let stream = TcpStream::connect(addr).with_context(|| format!("connecting to {addr}"))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(SILENCE))?;
-        Ok(Connection { stream, addr, buffer: vec![0; BUFFER_BYTES], kept: 0..0 })
+        Ok(Connection { stream, addr, buffer: Buffer::new(BUFFER_BYTES), kept: 0..0 })
     }
 
     /// Sends a request and reads the head of its answer.

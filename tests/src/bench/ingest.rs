@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::buffer::Buffer;
 use crate::machine::{self, Usage};
 use crate::servers::Acervo;
 use crate::upstream::{Source, Upstream};
@@ -57,7 +58,7 @@ pub(crate) fn round(
 /// Copies the files of a folder into a new one, flushing each and at last the folder: `dd conv=fsync` for many.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir(to).with_context(|| format!("creating `{}`", to.display()))?;
-    let mut buffer = vec![0; COPY_BYTES];
+    let mut buffer = Buffer::new(COPY_BYTES);
     for entry in fs::read_dir(from).with_context(|| format!("reading `{}`", from.display()))? {
         let entry = entry?;
         let mut source = File::open(entry.path())?;
@@ -77,7 +78,7 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
 /// Compares a stored blob with what was offered.
 fn check(path: &Path, source: &Source) -> Result<()> {
     let mut file = File::open(path)?;
-    let mut buffer = vec![0; COPY_BYTES];
+    let mut buffer = Buffer::new(COPY_BYTES);
     let mut at = 0;
     loop {
         let read = file.read(&mut buffer)?;

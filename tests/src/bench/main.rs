@@ -2,6 +2,7 @@
 //!
 //! Numbers never fail it: only wrong bytes, or a measurement that cannot be made, do. `tests/bench` builds and starts it.
 
+mod buffer;
 mod client;
 mod content;
 mod ingest;
