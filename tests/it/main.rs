@@ -9,6 +9,7 @@
 mod access;
 mod cli;
 mod demo;
+mod deploy;
 mod python;
 mod serve;
 mod starting;
