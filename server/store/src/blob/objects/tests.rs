@@ -1,0 +1,1 @@
+//! What uploads promise to whoever sends them, over objects in memory.
