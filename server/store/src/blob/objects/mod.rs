@@ -155,7 +155,8 @@ fn is_lost(error: &object_store::Error) -> bool {
         return true;
     }
     let text = error.to_string();
-    let codes = ["NoSuchUpload", "InvalidPart", "InvalidBlockList", "InvalidBlobOrBlock", "InvalidBlockId"];
+    // S3 and Google, Azure, and objects in memory.
+    let codes = ["NoSuchUpload", "InvalidPart", "InvalidBlockList", "InvalidBlobOrBlock", "MultipartUpload not found"];
     codes.iter().any(|code| text.contains(code))
 }
 

@@ -58,6 +58,15 @@ impl Upload {
         &self.points
     }
 
+    /// Whether a part has not arrived yet, or has not been recorded.
+    #[cfg(test)]
+    pub(super) fn part_is_on_its_way(&mut self) -> bool {
+        while let Some(ended) = self.on_their_way.try_join_next() {
+            self.note(ended);
+        }
+        !self.on_their_way.is_empty()
+    }
+
     /// Sends part `index` (from 0) of these bytes, after which the SHA-256 is in `state`.
     ///
     /// Waits while the parts on their way take all the memory they may; returns when the part is handed over, not when
