@@ -155,8 +155,19 @@ fn is_lost(error: &object_store::Error) -> bool {
         return true;
     }
     let text = error.to_string();
-    // S3 and Google, Azure, and objects in memory.
-    let codes = ["NoSuchUpload", "InvalidPart", "InvalidBlockList", "InvalidBlobOrBlock", "MultipartUpload not found"];
+    let codes = [
+        // S3 and Google.
+        "NoSuchUpload",
+        "InvalidPart",
+        // Some S3 servers know no upload that they do not know to be the caller's; that the caller may upload at all was
+        // seen at start-up, and is seen again when the next upload begins.
+        "AccessDenied",
+        // Azure.
+        "InvalidBlockList",
+        "InvalidBlobOrBlock",
+        // Objects in memory.
+        "MultipartUpload not found",
+    ];
     codes.iter().any(|code| text.contains(code))
 }
 

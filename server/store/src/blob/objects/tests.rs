@@ -60,9 +60,10 @@ impl Bench {
         let objects = Objects::over(self.raw.clone(), &StorageConfig::default());
         let path = objects.path(crate::blob::BlobKey::Blob(Sha256Digest::of(content)));
         let now = uploads::now(self.db.reader()).await.unwrap();
-        let all = uploads::idle(self.db.reader(), Sha256Digest::of(content), content.len() as u64, uuid::Uuid::nil(), {
-            acervo_core::Timestamp::from_millis(now.as_millis() + 1000)
-        });
+        let all =
+            uploads::idle(self.db.reader(), Sha256Digest::of(content), content.len() as u64, uuid::Uuid::nil(), {
+                acervo_core::Timestamp::from_millis(now.as_millis() + 1000)
+            });
         for row in all.await.unwrap() {
             self.raw.abort_multipart(&path, &row.upload_id).await.unwrap();
         }
@@ -121,9 +122,13 @@ fn parts_are_equal_and_never_too_many() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let bench = runtime.block_on(Bench::new());
     let uploads = Uploads::new(&Objects::over(bench.raw.clone(), &storage), &bench.db, &storage);
-    for (size, part_bytes) in
-        [(0, 16 * mib), (1 << 37, 16 * mib), (9_000 * 16 * mib, 16 * mib), (9_000 * 16 * mib + 1, 17 * mib), (5 << 40, 583 * mib)]
-    {
+    for (size, part_bytes) in [
+        (0, 16 * mib),
+        (1 << 37, 16 * mib),
+        (9_000 * 16 * mib, 16 * mib),
+        (9_000 * 16 * mib + 1, 17 * mib),
+        (5 << 40, 583 * mib),
+    ] {
         assert_eq!(uploads.part_bytes(size), part_bytes, "{size}");
         assert!(size.div_ceil(part_bytes) <= 9_000);
     }
