@@ -7,7 +7,7 @@ use acervo_core::{Secret, Sha256Digest};
 use acervo_store::blob::{BlobKey, BlobStore, RawStore, StagingConfig, StorageConfig};
 use acervo_store::db::entity::{multipart_part, multipart_upload};
 use acervo_store::db::{Database, DatabaseConfig, uploads};
-use object_store::ObjectStore;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::local::LocalFileSystem;
@@ -32,6 +32,8 @@ pub(crate) enum Kind {
     S3Fs,
     Azurite,
     Garage,
+    /// A server that whoever started the tests has started.
+    Given,
 }
 
 impl Kind {
@@ -40,6 +42,7 @@ impl Kind {
         let mut kinds = vec![Kind::Folder, Kind::S3Fs];
         kinds.extend(servers::installed("ACERVO_TEST_AZURITE").map(|_| Kind::Azurite));
         kinds.extend(servers::installed("ACERVO_TEST_GARAGE").map(|_| Kind::Garage));
+        kinds.extend(servers::installed("ACERVO_TEST_S3").map(|_| Kind::Given));
         kinds
     }
 
@@ -50,6 +53,7 @@ impl Kind {
             Kind::S3Fs => "s3s_fs",
             Kind::Azurite => "azurite",
             Kind::Garage => "garage",
+            Kind::Given => "s3_given",
         }
     }
 }
@@ -113,6 +117,13 @@ impl Backend {
                 wait_until_garage_answers(&address).await;
                 let storage = s3(base, format!("http://{address}"), servers::GARAGE_KEY, servers::GARAGE_SECRET);
                 (storage, Server::Process { _process: process })
+            }
+            Kind::Given => {
+                let endpoint = std::env::var("ACERVO_TEST_S3").unwrap();
+                let storage = s3(base, endpoint, servers::GARAGE_KEY, servers::GARAGE_SECRET);
+                let bucket = format!("blobs-{}", uuid::Uuid::now_v7().simple());
+                make_bucket(&storage, &bucket).await;
+                (StorageConfig { url: format!("s3://{bucket}"), ..storage }, Server::None)
             }
         };
         let parts = raw(kind, &storage);
@@ -203,9 +214,9 @@ fn raw(kind: Kind, storage: &StorageConfig) -> Option<Arc<dyn RawStore>> {
     let endpoint = storage.endpoint.clone();
     Some(match kind {
         Kind::Folder => return None,
-        Kind::S3Fs | Kind::Garage => Arc::new(
+        Kind::S3Fs | Kind::Garage | Kind::Given => Arc::new(
             AmazonS3Builder::new()
-                .with_bucket_name(BUCKET)
+                .with_bucket_name(storage.url.trim_start_matches("s3://"))
                 .with_endpoint(endpoint.unwrap())
                 .with_allow_http(true)
                 .with_access_key_id(text(&storage.access_key_id))
@@ -224,6 +235,16 @@ fn raw(kind: Kind, storage: &StorageConfig) -> Option<Arc<dyn RawStore>> {
                 .unwrap(),
         ),
     })
+}
+
+/// Makes a bucket: an object without a name is one.
+async fn make_bucket(storage: &StorageConfig, bucket: &str) {
+    let storage = StorageConfig { url: format!("s3://{bucket}"), ..storage.clone() };
+    let objects = raw(Kind::Given, &storage).unwrap();
+    let made = objects.put(&object_store::path::Path::default(), PutPayload::new()).await;
+    // There is nothing to say about a bucket, which the client does not expect.
+    let error = made.map_or_else(|error| error.to_string(), |_| String::new());
+    assert!(objects.list_with_delimiter(None).await.is_ok(), "the bucket could not be made: {error}");
 }
 
 /// Garage listens before its default bucket is made: until then, it refuses what comes.

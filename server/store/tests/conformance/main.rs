@@ -2,7 +2,8 @@
 //!
 //! Each case is a plain async function over a backend; each backend runs every case, so that none can be left out. A
 //! folder and a directory served as S3 always run; Azurite and Garage do where the environment says where they are
-//! (`ACERVO_TEST_AZURITE`: a folder with the npm package; `ACERVO_TEST_GARAGE`: a binary).
+//! (`ACERVO_TEST_AZURITE`: a folder with the npm package; `ACERVO_TEST_GARAGE`: a binary; `ACERVO_TEST_S3`: the address
+//! of a running server, with which `tests/garage-three` runs them).
 
 #![expect(
     clippy::unwrap_used,

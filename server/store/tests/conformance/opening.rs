@@ -18,7 +18,7 @@ pub(crate) async fn what_the_store_honours_is_found_out(backend: &Backend) {
     let found = store.capabilities();
     let (kind, conditional_put) = match backend.kind {
         // Garage takes the condition and writes all the same.
-        Kind::Garage => ("s3", Honoured::Ignored),
+        Kind::Garage | Kind::Given => ("s3", Honoured::Ignored),
         Kind::S3Fs => ("s3", Honoured::Honoured),
         Kind::Azurite => ("az", Honoured::Honoured),
         Kind::Folder => unreachable!("a folder is no bucket"),
@@ -35,7 +35,7 @@ pub(crate) async fn what_the_store_honours_is_found_out(backend: &Backend) {
 }
 
 pub(crate) async fn a_bucket_that_is_not_there_is_refused_with_what_to_do(backend: &Backend) {
-    let url = backend.storage.url.replace("blobs", "elsewhere");
+    let url = format!("{}://elsewhere", backend.storage.url.split(':').next().unwrap());
     let storage = StorageConfig { url, ..backend.storage.clone() };
     if backend.kind == Kind::S3Fs {
         // This one makes buckets as they are named.
