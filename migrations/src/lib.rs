@@ -13,6 +13,7 @@ mod m20261123_000006_refs;
 mod m20261123_000007_mirrors;
 mod m20261123_000008_jobs;
 mod m20261123_000009_events;
+mod m20261123_000010_uploads;
 mod script;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000007_mirrors::Migration),
             Box::new(m20261123_000008_jobs::Migration),
             Box::new(m20261123_000009_events::Migration),
+            Box::new(m20261123_000010_uploads::Migration),
         ]
     }
 }

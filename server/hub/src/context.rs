@@ -54,7 +54,7 @@ impl Hub {
     pub async fn open(config: Config) -> Result<Hub, HubError> {
         let db = Database::open(&config.database).await?;
         acervo_migrations::up(db.writer()).await.map_err(|source| HubError::Migration(source.to_string()))?;
-        let blobs = BlobStore::open(&config.storage, &config.staging).await?;
+        let blobs = BlobStore::open(&config.storage, &config.staging, &db).await?;
         let upstream = upstream::Client::new(&config.upstream)?;
         let (caches, metrics) = (Caches::new(), Metrics::new());
         Ok(Hub { inner: Arc::new(Inner { config, db, blobs, upstream, caches, metrics, clock: Clock::default() }) })

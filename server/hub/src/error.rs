@@ -122,6 +122,7 @@ impl HubError {
         match self {
             HubError::Upstream(error) => error.is_transient(),
             HubError::Store(error) => error.is_transient(),
+            HubError::Blob(error) => error.is_transient(),
             HubError::NotYet { .. } => true,
             _ => false,
         }

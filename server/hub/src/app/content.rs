@@ -10,18 +10,10 @@ use acervo_store::db::trees::StoredEntry;
 use crate::context::Hub;
 use crate::error::HubError;
 
-/// Opens the verified bytes of a file.
-pub fn open(hub: &Hub, _repo: &Readable<Arc<Repo>>, file: &StoredEntry) -> Result<BlobReader, HubError> {
+/// The verified bytes of a file, to be opened.
+pub async fn reader(hub: &Hub, _repo: &Readable<Arc<Repo>>, file: &StoredEntry) -> Result<BlobReader, HubError> {
     let Some(sha256) = file.blob else {
         return Err(HubError::NotYet { what: format!("`{}`", file.entry.path), retry_after_seconds: 10 });
     };
-    let reader = hub.blobs().reader(sha256)?;
-    if reader.size() != file.entry.size {
-        return Err(HubError::Internal(format!(
-            "the blob {sha256} has {} bytes where {} are recorded",
-            reader.size(),
-            file.entry.size
-        )));
-    }
-    Ok(reader)
+    Ok(hub.blobs().reader(sha256, file.entry.size).await?)
 }

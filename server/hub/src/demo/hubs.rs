@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use acervo_core::{Caller, RepoId, Role, Timestamp, Visibility};
-use acervo_store::blob::{StagingConfig, StorageConfig};
+use acervo_store::blob::StagingConfig;
 use bytes::Bytes;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -64,7 +64,7 @@ impl Running {
 fn config_in(folder: &Path) -> Config {
     let mut config = Config::default();
     config.database.url = format!("sqlite://{}", folder.join("acervo.db").display());
-    config.storage = StorageConfig { url: format!("file://{}", folder.join("store").display()) };
+    config.storage.url = format!("file://{}", folder.join("store").display());
     config.staging = StagingConfig { dir: folder.join("staging"), ..StagingConfig::default() };
     config
 }

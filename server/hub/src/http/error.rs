@@ -210,6 +210,7 @@ fn row(error: &HubError, caller_is_known: bool) -> Row {
         HubError::NotFound(_) => refused(StatusCode::NOT_FOUND),
         HubError::Upstream(error) if error.is_transient() => busy("the upstream hub does not answer", RETRY_SECONDS),
         HubError::Store(error) if error.is_transient() => busy("the database is busy", RETRY_SECONDS),
+        HubError::Blob(error) if error.is_transient() => busy("the storage does not answer", RETRY_SECONDS),
         HubError::Sync(_)
         | HubError::JobEnded(_)
         | HubError::Config(_)

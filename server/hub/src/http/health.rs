@@ -36,9 +36,51 @@ pub(super) struct Readiness {
     database: &'static str,
     /// `ok` or `failed`: whether the staging folder takes bytes.
     staging: &'static str,
+    /// `ok` or `failed`: whether the blob store answers.
+    storage: &'static str,
+    /// What it stands on; for callers who are known here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details>,
 }
 
-/// Asks the database and the staging folder; what failed stands in the log.
+/// What this hub stands on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Details {
+    /// The blob store.
+    storage: StorageDetails,
+}
+
+/// What the blob store was found to honour at start-up: `honoured`, `ignored`, `refused` or `unknown`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StorageDetails {
+    /// `file`, `s3`, `gs` or `az`.
+    kind: &'static str,
+    /// Writing an object only if none is there. Nothing relies on it.
+    conditional_put: &'static str,
+    /// Reading a part of an object.
+    ranged_get: &'static str,
+    /// Uploads in parts.
+    multipart: &'static str,
+    /// Removing objects.
+    delete: &'static str,
+}
+
+impl Details {
+    fn of(hub: &Hub) -> Details {
+        let found = hub.blobs().capabilities();
+        Details {
+            storage: StorageDetails {
+                kind: found.kind,
+                conditional_put: found.conditional_put.word(),
+                ranged_get: found.ranged_get.word(),
+                multipart: found.multipart.word(),
+                delete: found.delete.word(),
+            },
+        }
+    }
+}
+
+/// Asks the database, the staging folder and the blob store; what failed stands in the log.
 #[utoipa::path(
     method(get, head), path = "/readyz", tag = "operators",
     responses(
@@ -46,18 +88,29 @@ pub(super) struct Readiness {
         (status = 503, description = "something it stands on does not work", body = Readiness),
     )
 )]
-pub(super) async fn readyz(hub: web::Data<Hub>) -> HttpResponse {
-    let (database, staging) = futures::join!(hub.db().ping(), hub.blobs().probe());
+pub(super) async fn readyz(hub: web::Data<Hub>, auth: Result<Auth, ApiError>) -> HttpResponse {
+    let blobs = hub.blobs();
+    let (database, staging, storage) = futures::join!(hub.db().ping(), blobs.check_staging(), blobs.check_storage());
     if let Err(error) = &database {
         tracing::error!(error = ?error, "not ready: the database does not answer");
     }
     if let Err(error) = &staging {
         tracing::error!(error = ?error, "not ready: the staging folder takes no bytes");
     }
+    if let Err(error) = &storage {
+        tracing::error!(error = ?error, "not ready: the blob store does not answer");
+    }
+    // A token that cannot be looked up makes nobody unready: its bearer is a stranger then.
+    let is_known = auth.is_ok_and(|auth| auth.0 != Caller::Anonymous);
     let word = |is_ok| if is_ok { "ok" } else { "failed" };
-    let ready = database.is_ok() && staging.is_ok();
-    let readiness = Readiness { ready, database: word(database.is_ok()), staging: word(staging.is_ok()) };
-    if ready {
+    let readiness = Readiness {
+        ready: database.is_ok() && staging.is_ok() && storage.is_ok(),
+        database: word(database.is_ok()),
+        staging: word(staging.is_ok()),
+        storage: word(storage.is_ok()),
+        details: is_known.then(|| Details::of(&hub)),
+    };
+    if readiness.ready {
         HttpResponse::Ok().json(readiness)
     } else {
         HttpResponse::ServiceUnavailable().insert_header((RETRY_AFTER, RETRY_SECONDS.to_string())).json(readiness)

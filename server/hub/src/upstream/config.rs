@@ -1,12 +1,9 @@
 //! How an upstream is reached: the `[upstream]` section of the configuration.
 
-use std::fmt;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize, Serializer};
-
-/// What stands for a secret wherever it would be shown.
-const HIDDEN: &str = "[hidden]";
+pub use acervo_core::Secret;
+use serde::{Deserialize, Serialize};
 
 /// The `[upstream]` section.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -51,40 +48,5 @@ impl Default for Config {
             proxy: None,
             user_agent_extra: None,
         }
-    }
-}
-
-/// A text that is never shown: not in logs, nor in errors, nor when the configuration is printed.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Secret(text.into())
-    }
-
-    /// The text itself, for the one place that needs it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(HIDDEN)
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(HIDDEN)
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(HIDDEN)
     }
 }

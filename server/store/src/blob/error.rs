@@ -3,6 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::objects;
+use crate::error::StoreError;
+
 /// A failure of staging or storage; the text names the place and the next step.
 #[derive(Debug, thiserror::Error)]
 pub enum BlobError {
@@ -46,15 +49,59 @@ pub enum BlobError {
         /// Why.
         source: object_store::Error,
     },
+    /// The object store does not answer in time.
+    #[error("the object store did not answer within {seconds} seconds while {doing}")]
+    Unreachable {
+        /// What was being done.
+        doing: &'static str,
+        /// How long it was waited for.
+        seconds: u64,
+    },
     /// The configured place cannot be used.
     #[error("{0}")]
     Config(String),
+    /// The rows that keep uploads could not be read or written.
+    #[error(transparent)]
+    Rows(#[from] StoreError),
+    /// The object store has forgotten an upload, or refuses its parts: it has to begin anew.
+    #[error("the object store has lost the upload of `{0}`; it is sent again from staging")]
+    UploadLost(String),
+    /// Another transfer of the same content has taken over the upload.
+    #[error("the upload of `{0}` was taken over by another worker; try again later")]
+    Overtaken(String),
+    /// A blob has another size than the database knows.
+    #[error(
+        "the blob `{sha256}` has {found} bytes in storage where {recorded} are recorded; restore it from a backup, or sync again"
+    )]
+    Damaged {
+        /// The blob.
+        sha256: String,
+        /// Bytes that the database knows.
+        recorded: u64,
+        /// Bytes in storage.
+        found: u64,
+    },
     /// A blob the database knows is not in storage.
-    #[error("the blob `{0}` is recorded but missing from storage; restore the store's folder from a backup")]
+    #[error("the blob `{0}` is recorded but missing from storage; restore it from a backup")]
     Missing(String),
 }
 
 impl BlobError {
+    /// Whether the same call may succeed a little later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            BlobError::Store { source, .. } => objects::is_transient(source),
+            BlobError::Rows(error) => error.is_transient(),
+            BlobError::Unreachable { .. } | BlobError::UploadLost(_) | BlobError::Overtaken(_) => true,
+            BlobError::Full { .. }
+            | BlobError::Budget { .. }
+            | BlobError::Io { .. }
+            | BlobError::Config(_)
+            | BlobError::Damaged { .. }
+            | BlobError::Missing(_) => false,
+        }
+    }
+
     /// Wraps an I/O error with what was being done, where.
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BlobError {
         let path = path.to_owned();

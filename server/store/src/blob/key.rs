@@ -2,12 +2,15 @@
 
 use acervo_core::Sha256Digest;
 use object_store::path::Path;
+use uuid::Uuid;
 
 /// Name of an object in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BlobKey {
     /// The whole content with this SHA-256.
     Blob(Sha256Digest),
+    /// An object that is written, read and removed to see what the store honours.
+    Probe(Uuid),
 }
 
 impl BlobKey {
@@ -21,6 +24,7 @@ impl BlobKey {
                 let hex = sha256.to_hex();
                 Path::from(format!("{}/{}/{}/{hex}", Self::BLOBS, &hex[..2], &hex[2..4]))
             }
+            BlobKey::Probe(id) => Path::from(format!("probe/{}", id.simple())),
         }
     }
 }

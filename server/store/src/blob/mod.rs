@@ -5,16 +5,26 @@
 //! database and is not known here.
 
 mod budget;
+mod config;
+mod disk;
 mod error;
+mod folder;
+mod intake;
 mod key;
+mod objects;
 mod read;
 mod staging;
 mod store;
 #[cfg(test)]
 mod tests;
 
+pub use config::StorageConfig;
 pub use error::BlobError;
+pub use intake::Swept;
 pub use key::BlobKey;
+pub use objects::{Capabilities, Honoured, RawStore};
 pub use read::BlobReader;
-pub use staging::{Expected, Finished, Leftover, Mismatch, Quarantined, Staged, StagingConfig, StagingKey, Verified};
-pub use store::{BlobStore, StorageConfig, Swept};
+pub use staging::{
+    Expected, Finished, Mismatch, Quarantined, RangeWriter, Staged, StagingConfig, StagingKey, Verified,
+};
+pub use store::BlobStore;

@@ -1,30 +1,38 @@
 //! Reading blobs by position.
-//!
-//! Warm pages are read in the calling thread with `RWF_NOWAIT`, cold ones on the blocking pool, so that a disk that has
-//! to seek never stalls a web worker. No memory mapping: a truncated file would be a SIGBUS.
 
 use std::fs::File;
-use std::io::{self, IoSliceMut};
-use std::os::unix::fs::FileExt;
-use std::sync::Arc;
+use std::io;
 
+use acervo_core::Sha256Digest;
 use bytes::Bytes;
-use futures::Stream;
-use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use futures::{Stream, StreamExt};
 
-/// Bytes handed out at a time: small enough for many readers, large enough to be cheap.
-const CHUNK_BYTES: usize = 256 * 1024;
+use super::error::BlobError;
+use super::objects::{self, Objects};
 
-/// An open blob.
+mod file;
+
+/// A blob that can be read.
 #[derive(Clone, Debug)]
 pub struct BlobReader {
-    file: Arc<File>,
+    from: From,
     size: u64,
 }
 
+/// Where the bytes come from.
+#[derive(Clone, Debug)]
+enum From {
+    File(file::Reader),
+    Object(Objects, Sha256Digest),
+}
+
 impl BlobReader {
-    pub(super) fn new(file: File, size: u64) -> Self {
-        BlobReader { file: Arc::new(file), size }
+    pub(super) fn file(file: File, size: u64) -> Self {
+        BlobReader { from: From::File(file::Reader::new(file)), size }
+    }
+
+    pub(super) fn object(objects: &Objects, sha256: Sha256Digest, size: u64) -> Self {
+        BlobReader { from: From::Object(objects.clone(), sha256), size }
     }
 
     /// Bytes of the whole blob.
@@ -33,42 +41,20 @@ impl BlobReader {
     }
 
     /// The bytes from `start` up to, not including, `end`, in chunks.
-    pub fn stream(self, start: u64, end: u64) -> impl Stream<Item = io::Result<Bytes>> {
+    ///
+    /// When this returns, the blob is there and has its size; whatever fails later ends the stream early.
+    pub async fn stream(
+        self,
+        start: u64,
+        end: u64,
+    ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + 'static, BlobError> {
         let end = end.min(self.size);
-        futures::stream::try_unfold((self, start), move |(reader, at)| async move {
-            if at >= end {
-                return Ok(None);
+        let start = start.min(end);
+        Ok(match self.from {
+            From::File(reader) => reader.stream(start, end).left_stream(),
+            From::Object(objects, sha256) => {
+                objects::read(objects, sha256, self.size, start, end).await?.right_stream()
             }
-            let length = CHUNK_BYTES.min(usize::try_from(end - at).unwrap_or(CHUNK_BYTES));
-            let chunk = reader.read_at(at, length).await?;
-            let next = at + chunk.len() as u64;
-            Ok(Some((chunk, (reader, next))))
         })
-    }
-
-    /// At least one and at most `length` bytes at `offset`.
-    async fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
-        let mut buffer = vec![0; length];
-        let warm = preadv2(&*self.file, &mut [IoSliceMut::new(&mut buffer)], offset, ReadWriteFlags::NOWAIT);
-        let read = match warm {
-            Ok(read) => read,
-            // EAGAIN: not in memory. EOPNOTSUPP: a filesystem without the flag.
-            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::INTR) => {
-                let file = Arc::clone(&self.file);
-                let cold = tokio::task::spawn_blocking(move || {
-                    let read = file.read_at(&mut buffer, offset)?;
-                    Ok::<_, io::Error>((buffer, read))
-                });
-                let read;
-                (buffer, read) = cold.await.map_err(io::Error::other)??;
-                read
-            }
-            Err(error) => return Err(error.into()),
-        };
-        if read == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the blob is shorter than its recorded size"));
-        }
-        buffer.truncate(read);
-        Ok(Bytes::from(buffer))
     }
 }

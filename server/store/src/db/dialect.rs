@@ -103,6 +103,14 @@ pub(super) fn ping_sql(backend: DbBackend) -> &'static str {
     }
 }
 
+/// The database's own clock, as milliseconds since the epoch in a `bigint`.
+pub(super) fn now_sql(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Sqlite => "CAST(round(unixepoch('subsec') * 1000) AS integer)",
+        _ => "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)",
+    }
+}
+
 /// How many rows of `columns` values one insert statement may carry.
 pub fn rows_per_statement(columns: usize) -> usize {
     BIND_MAX / columns.max(1)

@@ -17,5 +17,6 @@ pub mod principals;
 pub mod refs;
 pub mod repos;
 pub mod trees;
+pub mod uploads;
 
 pub use connect::{Database, DatabaseConfig, Tls, Transaction, commit};

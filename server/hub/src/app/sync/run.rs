@@ -214,7 +214,7 @@ async fn keep_card(
     let found = trees::entry_at(hub.db().reader(), listing_id, &path).await?;
     let readme = match found.and_then(|found| Some((found.blob?, found.entry.size))) {
         Some((sha256, size)) if size <= CARD_BYTES_MAX => {
-            let chunks = hub.blobs().reader(sha256)?.stream(0, size);
+            let chunks = hub.blobs().reader(sha256, size).await?.stream(0, size).await?;
             let text = chunks
                 .try_fold(Vec::new(), |mut text, chunk| async move {
                     text.extend_from_slice(&chunk);

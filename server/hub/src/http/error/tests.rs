@@ -67,6 +67,7 @@ fn samples() -> Vec<HubError> {
         HubError::Upstream(UpstreamError::Timeout { endpoint: secret() }),
         HubError::Store(StoreError::Corrupt { what: secret() }),
         HubError::Blob(BlobError::Missing(secret())),
+        HubError::Blob(BlobError::Overtaken(secret())),
         HubError::Internal(secret()),
     ]
 }

@@ -43,11 +43,12 @@ pub(super) struct Offer {
     pub(super) cache_control: &'static str,
 }
 
-/// Answers a GET or HEAD; `open` gives the bytes from one position up to, not including, another.
-pub(super) fn answer(
+/// Answers a GET or HEAD; `open` gives the bytes from one position up to, not including, another. It is asked before
+/// the status is decided, so that bytes which are not there make an error and no answer that breaks off.
+pub(super) async fn answer(
     req: &HttpRequest,
     offer: &Offer,
-    open: impl FnOnce(u64, u64) -> Result<BoxBody, ApiError>,
+    open: impl AsyncFnOnce(u64, u64) -> Result<BoxBody, ApiError>,
 ) -> Result<HttpResponse, ApiError> {
     let (if_match, if_none_match) = (list(req, &IF_MATCH), list(req, &IF_NONE_MATCH));
     match conditional::evaluate(if_match.as_deref(), if_none_match.as_deref(), &offer.etag) {
@@ -63,11 +64,11 @@ pub(super) fn answer(
     }
     let wanted = list(req, &RANGE).filter(|_| conditional::range_applies(list(req, &IF_RANGE).as_deref(), &offer.etag));
     match range::parse(wanted.as_deref(), offer.size) {
-        RangeRequest::Whole => Ok(offer.described(StatusCode::OK).body(open(0, offer.size)?)),
+        RangeRequest::Whole => Ok(offer.described(StatusCode::OK).body(open(0, offer.size).await?)),
         RangeRequest::Part { start, end } => {
             let mut response = offer.described(StatusCode::PARTIAL_CONTENT);
             response.insert_header((CONTENT_RANGE, format!("bytes {start}-{end}/{}", offer.size)));
-            Ok(response.body(open(start, end + 1)?))
+            Ok(response.body(open(start, end + 1).await?))
         }
         RangeRequest::Unsatisfiable => {
             let mut response = offer.refused(StatusCode::RANGE_NOT_SATISFIABLE, "the range lies outside the content");

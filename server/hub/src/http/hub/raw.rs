@@ -46,10 +46,11 @@ pub(in crate::http) async fn raw(
         disposition: None,
         cache_control: headers::cache_control(repo.visibility, written_revision(&route, &path)),
     };
-    answer(&req, &offer, |start, end| match &pointer {
+    let open = async |start, end| match &pointer {
         Some(text) => Ok(part(text, start, end)),
-        None => stream(&hub, &repo, &file, start, end),
-    })
+        None => stream(&hub, &repo, &file, start, end).await,
+    };
+    answer(&req, &offer, open).await
 }
 
 /// Some bytes of a short text.

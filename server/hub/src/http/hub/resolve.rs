@@ -65,7 +65,7 @@ pub(in crate::http) async fn resolve(
             .then(|| headers::content_disposition(&entry.path, query.flag("download"))),
         cache_control: headers::cache_control(repo.visibility, written_revision(&route, &path)),
     };
-    answer(&req, &offer, |start, end| stream(&hub, &repo, &file, start, end))
+    answer(&req, &offer, async |start, end| stream(&hub, &repo, &file, start, end).await).await
 }
 
 /// The revision as the client wrote it, if it is one segment; longer ones are never commit ids.
@@ -91,17 +91,17 @@ pub(super) async fn file_at(
     Err(HubError::EntryNotFound { name: repo.name.to_string(), path: path.to_string(), commit: commit.oid }.into())
 }
 
-/// The bytes of a file from `start` up to, not including, `end`, counted as they go.
-pub(super) fn stream(
+/// The bytes of a file from `start` up to, not including, `end`, counted as they go. They are there when this returns.
+pub(super) async fn stream(
     hub: &Hub,
     repo: &Readable<Arc<Repo>>,
     file: &StoredEntry,
     start: u64,
     end: u64,
 ) -> Result<BoxBody, ApiError> {
-    let reader = content::open(hub, repo, file)?;
+    let bytes = content::reader(hub, repo, file).await?.stream(start, end).await.map_err(HubError::from)?;
     let hub = hub.clone();
-    let bytes = reader.stream(start, end).inspect_ok(move |chunk| {
+    let bytes = bytes.inspect_ok(move |chunk| {
         hub.metrics().served_bytes.inc_by(chunk.len() as u64);
     });
     let bytes = bytes.inspect_err(|error| tracing::error!(error = %error, "reading a stored blob failed midway"));

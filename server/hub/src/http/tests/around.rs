@@ -15,7 +15,7 @@ async fn operators_learn_whether_it_is_alive_ready_and_what_it_did() {
     let served = Served::start().await;
     assert_eq!(served.get("/healthz").await.text().await.unwrap(), "ok\n");
     let ready: serde_json::Value = served.get("/readyz").await.json().await.unwrap();
-    assert_eq!(ready, serde_json::json!({ "ready": true, "database": "ok", "staging": "ok" }));
+    assert_eq!(ready, serde_json::json!({ "ready": true, "database": "ok", "staging": "ok", "storage": "ok" }));
     served.get("/acme/x/resolve/main/f?token=secret").await;
 
     let metrics = served.get("/metrics").await;

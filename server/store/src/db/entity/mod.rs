@@ -17,6 +17,8 @@ pub mod job;
 pub mod listing;
 pub mod listing_segment;
 pub mod mirror;
+pub mod multipart_part;
+pub mod multipart_upload;
 pub mod namespace;
 pub mod principal;
 pub mod provenance;

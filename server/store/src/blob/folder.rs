@@ -1,0 +1,87 @@
+//! A store that is a local folder.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use acervo_core::Sha256Digest;
+use object_store::local::LocalFileSystem;
+
+use super::error::BlobError;
+use super::key::BlobKey;
+
+/// The folder that blobs stand in.
+#[derive(Clone, Debug)]
+pub(super) struct Folder {
+    /// The folder, without links.
+    pub(super) root: PathBuf,
+    /// The same folder, as object stores are seen.
+    pub(super) objects: Arc<LocalFileSystem>,
+}
+
+impl Folder {
+    /// Opens (and creates) the folder, and checks that what is staged can be renamed into it.
+    pub(super) fn open(root: &Path, staging: &Path) -> Result<Folder, BlobError> {
+        fs::create_dir_all(root).map_err(BlobError::io("creating the store folder", root))?;
+        let root = root.canonicalize().map_err(BlobError::io("opening the store folder", root))?;
+        check_same_filesystem(&root, staging)?;
+        let objects = LocalFileSystem::new_with_prefix(&root).map_err(BlobError::store("opening the store folder"))?;
+        Ok(Folder { root, objects: Arc::new(objects) })
+    }
+
+    /// Where an object stands.
+    pub(super) fn path(&self, key: BlobKey) -> PathBuf {
+        self.root.join(key.path().as_ref())
+    }
+
+    /// Opens a blob of which `size` bytes are recorded.
+    pub(super) fn open_blob(&self, sha256: Sha256Digest, size: u64) -> Result<File, BlobError> {
+        let path = self.path(BlobKey::Blob(sha256));
+        let opened = File::open(&path).and_then(|file| file.metadata().map(|metadata| (file, metadata.len())));
+        match opened {
+            Ok((file, found)) if found == size => Ok(file),
+            Ok((_, found)) => Err(BlobError::Damaged { sha256: sha256.to_hex(), recorded: size, found }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(BlobError::Missing(sha256.to_hex())),
+            Err(error) => Err(BlobError::io("opening the blob", &path)(error)),
+        }
+    }
+
+    /// Writes and removes a probe.
+    pub(super) fn check(&self) -> Result<(), BlobError> {
+        write_probe(&self.root, "writing to the store folder", "removing from the store folder")
+    }
+}
+
+/// Writes and removes a small file in a folder, to tell whether it takes bytes.
+pub(super) fn write_probe(folder: &Path, writing: &'static str, removing: &'static str) -> Result<(), BlobError> {
+    let path = folder.join(format!("probe-{}", std::process::id()));
+    fs::write(&path, b"probe").map_err(BlobError::io(writing, &path))?;
+    match fs::remove_file(&path) {
+        // Somebody else who asks at the same time has removed it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(BlobError::io(removing, &path)),
+    }
+}
+
+/// Refuses a staging folder from which nothing can be renamed into the store.
+fn check_same_filesystem(root: &Path, staging: &Path) -> Result<(), BlobError> {
+    let name = format!("probe-{}", std::process::id());
+    let (from, to) = (staging.join(&name), root.join(&name));
+    fs::write(&from, b"probe").map_err(BlobError::io("writing to the staging folder", &from))?;
+    match fs::rename(&from, &to) {
+        Ok(()) => fs::remove_file(&to).map_err(BlobError::io("writing to the store folder", &to)),
+        Err(error) => {
+            let _ = fs::remove_file(&from);
+            if error.kind() == io::ErrorKind::CrossesDevices {
+                return Err(BlobError::Config(format!(
+                    "the staging folder `{}` and the store `{}` are on different filesystems; set `staging.dir` to a \
+                     folder beside the store",
+                    staging.display(),
+                    root.display()
+                )));
+            }
+            Err(BlobError::io("moving from staging into the store", &to)(error))
+        }
+    }
+}
