@@ -25,6 +25,6 @@ pub use key::BlobKey;
 pub use objects::{Capabilities, Honoured, RawStore};
 pub use read::BlobReader;
 pub use staging::{
-    Expected, Finished, Mismatch, Quarantined, RangeWriter, Staged, StagingConfig, StagingKey, Verified,
+    Expected, Finished, Leftover, Mismatch, Quarantined, RangeWriter, Staged, StagingConfig, StagingKey, Verified,
 };
 pub use store::BlobStore;
