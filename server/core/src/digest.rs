@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use sha1::Sha1;
+use sha2::digest::common::hazmat::SerializableState;
 use sha2::{Digest, Sha256};
 
 use crate::name::NameError;
@@ -127,6 +128,9 @@ pub struct BlobDigests {
     pub size: u64,
 }
 
+/// Leads every serialised state; another value once the hashing crate changes its form.
+const STATE_FORM: u8 = 1;
+
 /// Hashes bytes as they move: always SHA-256, and git's blob id when the size is declared beforehand.
 #[derive(Clone)]
 pub struct Digester {
@@ -160,6 +164,22 @@ impl Digester {
         self.size
     }
 
+    /// The SHA-256 as it is now, so that hashing can go on elsewhere.
+    pub fn state(&self) -> HashState {
+        let mut bytes = vec![STATE_FORM];
+        bytes.extend_from_slice(&self.size.to_be_bytes());
+        bytes.extend_from_slice(&self.sha256.serialize());
+        HashState(bytes)
+    }
+
+    /// Goes on from a state, for content known by its SHA-256; `None` if this build cannot read it.
+    pub fn from_state(state: &HashState) -> Option<Self> {
+        let rest = state.0.strip_prefix(&[STATE_FORM])?;
+        let (size, sha256) = rest.split_first_chunk()?;
+        let sha256 = Sha256::deserialize(sha256.try_into().ok()?).ok()?;
+        Some(Digester { sha256, git: None, size: u64::from_be_bytes(*size) })
+    }
+
     /// The digests of everything seen.
     pub fn finish(self) -> BlobDigests {
         BlobDigests {
@@ -167,6 +187,24 @@ impl Digester {
             git_oid: self.git.map(|git| GitOid(git.finalize().into())),
             size: self.size,
         }
+    }
+}
+
+/// A SHA-256 that has seen some bytes, serialised: where another process may go on hashing.
+///
+/// Equal states have seen equal bytes, as surely as equal digests have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HashState(Vec<u8>);
+
+impl HashState {
+    /// Wraps a state that was kept.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        HashState(bytes.to_owned())
+    }
+
+    /// The state as it is kept.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -178,7 +216,7 @@ impl fmt::Debug for Digester {
 
 #[cfg(test)]
 mod tests {
-    use super::{Digester, GitOid, Sha256Digest};
+    use super::{Digester, GitOid, HashState, Sha256Digest};
 
     #[test]
     fn one_pass_gives_the_digests_that_git_and_sha256sum_print() {
@@ -191,6 +229,46 @@ mod tests {
         assert_eq!(found.sha256, Sha256Digest::of(b"hello\n"));
         assert_eq!(found.git_oid, Some(GitOid::of_blob(b"hello\n")));
         assert_eq!(found.size, 6);
+    }
+
+    #[test]
+    fn hashing_that_goes_on_from_a_state_ends_like_hashing_in_one_go() {
+        let content: Vec<u8> = (0..100_003_u32).map(|n| (n * 7 % 251) as u8).collect();
+        // On block boundaries and off them, before the first byte and after the last.
+        for cut in [0, 1, 55, 63, 64, 65, 128, 65_536, 99_999, content.len()] {
+            let mut first = Digester::sha256_only();
+            first.update(&content[..cut]);
+            let kept = HashState::from_bytes(first.state().as_bytes());
+            let mut second = Digester::from_state(&kept).unwrap();
+            assert_eq!(second.size(), cut as u64);
+            assert_eq!(second.state(), first.state());
+            second.update(&content[cut..]);
+            let found = second.finish();
+            assert_eq!((found.sha256, found.size), (Sha256Digest::of(&content), content.len() as u64));
+        }
+    }
+
+    #[test]
+    fn states_tell_contents_apart_and_spoiled_ones_are_refused() {
+        let state_after = |bytes: &[u8]| {
+            let mut digester = Digester::sha256_only();
+            digester.update(bytes);
+            digester.state()
+        };
+        // Hashed in other pieces, it is the same state.
+        let mut pieces = Digester::sha256_only();
+        [b"ab".as_slice(), b"", b"c"].iter().for_each(|piece| pieces.update(piece));
+        assert_eq!(pieces.state(), state_after(b"abc"));
+        assert_ne!(state_after(&[0; 64]), state_after(&[0; 128]));
+        assert_ne!(state_after(b"abc"), state_after(b"abd"));
+
+        let good = state_after(b"abc");
+        let good = good.as_bytes();
+        let mut another_form = good.to_vec();
+        another_form[0] = 0;
+        for bytes in [&[][..], &good[1..], &good[..good.len() - 1], &another_form] {
+            assert!(Digester::from_state(&HashState::from_bytes(bytes)).is_none());
+        }
     }
 
     #[test]
