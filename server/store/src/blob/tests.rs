@@ -1,16 +1,58 @@
 //! What a caller of the store may rely on.
 
+mod disk;
+mod objects;
+mod ranges;
+
 use acervo_core::{GitOid, Sha256Digest};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use tempfile::TempDir;
 
-use super::{BlobStore, Expected, Finished, StagingConfig, StagingKey, StorageConfig};
+use super::{BlobError, BlobStore, Expected, Finished, Staged, StagingConfig, StagingKey, StorageConfig};
+use crate::db::{Database, DatabaseConfig};
+
+/// A database in this folder, with every table.
+async fn database(dir: &TempDir) -> Database {
+    let url = format!("sqlite://{}", dir.path().join("acervo.db").display());
+    let db = Database::open(&DatabaseConfig { url, ..DatabaseConfig::default() }).await.unwrap();
+    acervo_migrations::up(db.writer()).await.unwrap();
+    db
+}
+
+fn folder_config(dir: &TempDir) -> StorageConfig {
+    StorageConfig { url: format!("file://{}", dir.path().join("store").display()), ..StorageConfig::default() }
+}
+
+async fn opened(dir: &TempDir, storage: &StorageConfig, staging: &StagingConfig) -> Result<BlobStore, BlobError> {
+    BlobStore::open(storage, staging, &database(dir).await).await
+}
 
 async fn store(dir: &TempDir, bytes_max: u64) -> BlobStore {
-    let storage = StorageConfig { url: format!("file://{}", dir.path().join("store").display()) };
+    store_beside(dir, bytes_max, &database(dir).await).await
+}
+
+/// A store in this folder whose database is elsewhere.
+async fn store_beside(dir: &TempDir, bytes_max: u64, db: &Database) -> BlobStore {
     let staging = StagingConfig { dir: dir.path().join("staging"), bytes_max };
-    BlobStore::open(&storage, &staging).await.unwrap()
+    BlobStore::open(&folder_config(dir), &staging, db).await.unwrap()
+}
+
+/// Ends a content, which must be what was declared, and makes it readable.
+async fn promoted(store: &BlobStore, staged: Staged) -> Sha256Digest {
+    let Finished::Verified(verified) = staged.finish().await.unwrap() else { panic!("must verify") };
+    let sha256 = verified.digests().sha256;
+    store.promote(verified).await.unwrap();
+    sha256
+}
+
+/// Names of what is in staging, beside the quarantine.
+fn staged_names(dir: &TempDir) -> Vec<String> {
+    let entries = std::fs::read_dir(dir.path().join("staging")).unwrap();
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name != "quarantine");
+    names.sort();
+    names
 }
 
 fn lfs(content: &[u8]) -> (StagingKey, Expected) {
@@ -23,7 +65,9 @@ fn content(length: usize) -> Vec<u8> {
 }
 
 async fn read(store: &BlobStore, sha256: Sha256Digest, start: u64, end: u64) -> Vec<u8> {
-    let chunks: Vec<Bytes> = store.reader(sha256).unwrap().stream(start, end).try_collect().await.unwrap();
+    let size = store.size_of(sha256).await.unwrap().unwrap();
+    let reader = store.reader(sha256, size).await.unwrap();
+    let chunks: Vec<Bytes> = reader.stream(start, end.min(size)).await.unwrap().try_collect().await.unwrap();
     chunks.concat()
 }
 
@@ -40,14 +84,14 @@ async fn verified_bytes_are_readable_whole_and_by_range() {
     }
     let Finished::Verified(verified) = staged.finish().await.unwrap() else { panic!("must verify") };
     let sha256 = verified.digests().sha256;
-    assert!(store.reader(sha256).is_err(), "nothing is readable before it is promoted");
+    assert!(store.reader(sha256, 3_000_000).await.is_err(), "nothing is readable before it is promoted");
     store.promote(verified).await.unwrap();
 
     assert_eq!(store.size_of(sha256).await.unwrap(), Some(3_000_000));
     assert_eq!(store.totals().await.unwrap(), (1, 3_000_000));
     assert!(read(&store, sha256, 0, u64::MAX).await == bytes);
     assert!(read(&store, sha256, 262_143, 262_146).await == bytes[262_143..262_146]);
-    assert_eq!(std::fs::read_dir(dir.path().join("staging")).unwrap().count(), 1, "only the quarantine folder is left");
+    assert!(staged_names(&dir).is_empty());
 }
 
 #[tokio::test]
@@ -85,6 +129,29 @@ async fn two_transfers_of_one_content_do_not_mix() {
         store.promote(verified).await.unwrap();
     }
     assert_eq!(store.totals().await.unwrap(), (1, 100_000));
+}
+
+#[tokio::test]
+async fn what_other_attempts_at_a_content_left_goes_when_it_is_here() {
+    let dir = TempDir::new().unwrap();
+    let store = store(&dir, u64::MAX).await;
+    let bytes = content(100_000);
+    let (key, expected) = lfs(&bytes);
+    let mut attempts = Vec::new();
+    for _ in 0..4 {
+        let mut staged = store.stage(key, expected).await.unwrap();
+        staged.write(Bytes::copy_from_slice(&bytes[..500])).await.unwrap();
+        attempts.push(staged);
+    }
+    let (busy, mut last) = (attempts.pop().unwrap(), attempts.pop().unwrap());
+    for staged in attempts {
+        staged.park().await.unwrap();
+    }
+    last.write(Bytes::copy_from_slice(&bytes[500..])).await.unwrap();
+    promoted(&store, last).await;
+    let left = staged_names(&dir);
+    assert!(left.len() == 1 && left[0].ends_with(".3"), "{left:?}");
+    drop(busy);
 }
 
 #[tokio::test]
@@ -156,14 +223,13 @@ async fn an_empty_content_verifies_without_a_single_write() {
 async fn a_place_that_is_no_folder_is_refused_with_what_to_write() {
     let dir = TempDir::new().unwrap();
     let staging = StagingConfig { dir: dir.path().join("staging"), ..StagingConfig::default() };
-    for url in ["file://", "file://~/acervo", "s3://bucket"] {
-        let storage = StorageConfig { url: url.to_owned() };
-        let refused = BlobStore::open(&storage, &staging).await.unwrap_err().to_string();
+    for url in ["file://", "file://~/acervo"] {
+        let storage = StorageConfig { url: url.to_owned(), ..StorageConfig::default() };
+        let refused = opened(&dir, &storage, &staging).await.unwrap_err().to_string();
         assert!(refused.contains("storage.url"), "{url}: {refused}");
     }
-    let storage = StorageConfig { url: format!("file://{}", dir.path().join("store").display()) };
     let staging = StagingConfig { dir: "~/staging".into(), ..StagingConfig::default() };
-    let refused = BlobStore::open(&storage, &staging).await.unwrap_err().to_string();
+    let refused = opened(&dir, &folder_config(&dir), &staging).await.unwrap_err().to_string();
     assert!(refused.contains("staging.dir"), "{refused}");
 }
 
@@ -193,9 +259,8 @@ async fn a_staging_folder_on_another_filesystem_is_refused_with_the_key_to_chang
     let elsewhere = TempDir::new_in("/dev/shm").unwrap();
     let device = |path: &std::path::Path| std::fs::metadata(path).unwrap().dev();
     assert_ne!(device(dir.path()), device(elsewhere.path()));
-    let storage = StorageConfig { url: format!("file://{}", dir.path().join("store").display()) };
     let staging = StagingConfig { dir: elsewhere.path().join("staging"), bytes_max: u64::MAX };
-    let error = BlobStore::open(&storage, &staging).await.unwrap_err().to_string();
+    let error = opened(&dir, &folder_config(&dir), &staging).await.unwrap_err().to_string();
     assert!(error.contains("different filesystems") && error.contains("`staging.dir`"), "{error}");
 }
 

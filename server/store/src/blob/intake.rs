@@ -1,0 +1,98 @@
+//! The way in: staging, promoting verified bytes, sweeping what was left behind.
+
+use super::disk::Disk;
+use super::error::BlobError;
+use super::folder::Folder;
+use super::key::BlobKey;
+use super::staging::{Expected, Quarantined, Staged, StagingKey, Verified, blocking, send_whole};
+use super::store::{BlobStore, OpenPlace};
+
+/// Most times that one content is sent to an object store that keeps losing it.
+const SENT_MAX: u32 = 3;
+
+/// What a sweep removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Partial files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl BlobStore {
+    /// Opens a staged content, with what an earlier attempt left of it; for an object store, uploads begin with it.
+    pub async fn stage(&self, key: StagingKey, expected: Expected) -> Result<Staged, BlobError> {
+        self.staging.stage(key, expected, &self.uploads).await
+    }
+
+    /// Makes verified bytes readable under their SHA-256. When this returns, they survive a loss of power.
+    ///
+    /// After [`BlobError::UploadLost`], staging has not all of the bytes; the content has to be staged once more.
+    pub async fn promote(&self, verified: Verified) -> Result<(), BlobError> {
+        match &self.place {
+            OpenPlace::Folder(folder) => {
+                let (disk, folder) = (self.staging.disk.clone(), folder.clone());
+                blocking(move || keep(&disk, &folder, &verified)).await
+            }
+            OpenPlace::Objects(_) => self.send(verified).await,
+        }
+    }
+
+    /// Completes the upload of verified bytes, sending them again where the store has lost them.
+    async fn send(&self, verified: Verified) -> Result<(), BlobError> {
+        let Verified { partial, found, mut upload, borrowed, reservation } = verified;
+        let mut sent = 1;
+        loop {
+            let done = match upload.take() {
+                Some(upload) => upload.complete().await,
+                None => send_whole(&partial, &found, &self.uploads).await,
+            };
+            match done {
+                Ok(()) => break,
+                Err(error @ (BlobError::UploadLost(_) | BlobError::Overtaken(_)))
+                    if borrowed == 0 && sent < SENT_MAX =>
+                {
+                    tracing::warn!(blob.sha256 = %found.sha256, error = %error, "verified bytes are uploaded once more");
+                    sent += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        // Kept until now: it is what a lost upload is sent again from.
+        blocking(move || {
+            partial.remove()?;
+            partial.remove_siblings();
+            Ok(())
+        })
+        .await?;
+        drop(reservation);
+        Ok(())
+    }
+
+    /// Removes quarantined bytes that accuse nobody.
+    pub async fn discard(&self, quarantined: Quarantined) -> Result<(), BlobError> {
+        let (disk, path) = (self.staging.disk.clone(), quarantined.path);
+        blocking(move || disk.remove(&path).map_err(BlobError::io("removing from quarantine", &path))).await
+    }
+
+    /// Removes partial files that nobody works on and that are older than `age_seconds`, and uploads likewise.
+    pub async fn sweep_staging(&self, age_seconds: u64) -> Result<Swept, BlobError> {
+        let staging = self.staging.clone();
+        let (files, bytes) = blocking(move || staging.sweep(age_seconds)).await?;
+        self.uploads.sweep(age_seconds).await?;
+        Ok(Swept { files, bytes })
+    }
+}
+
+/// Moves verified bytes into the folder store. In this order, no name stands for bytes that are not on disk.
+fn keep(disk: &Disk, folder: &Folder, verified: &Verified) -> Result<(), BlobError> {
+    let (partial, target) = (&verified.partial, folder.path(BlobKey::Blob(verified.found.sha256)));
+    partial.sync()?;
+    partial.close_note()?;
+    let place = target.parent().unwrap_or(&folder.root);
+    disk.create_folders(&folder.root, place)?;
+    disk.rename(&partial.path, &target).map_err(BlobError::io("moving into the store", &target))?;
+    disk.sync_folder(place)?;
+    partial.remove_siblings();
+    Ok(())
+}
