@@ -10,7 +10,7 @@ use crate::app::cache::Caches;
 use crate::config::Config;
 use crate::error::HubError;
 use crate::metrics::Metrics;
-use crate::upstream;
+use crate::upstream::{self, Upstreams};
 
 /// Where the time comes from: the only place that asks the system for it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,7 +34,7 @@ struct Inner {
     config: Config,
     db: Database,
     blobs: BlobStore,
-    upstream: upstream::Client,
+    upstreams: Upstreams,
     caches: Caches,
     metrics: Metrics,
     clock: Clock,
@@ -46,9 +46,9 @@ impl Hub {
         let db = Database::open(&config.database).await?;
         acervo_migrations::up(db.writer()).await.map_err(|source| HubError::Migration(source.to_string()))?;
         let blobs = BlobStore::open(&config.storage, &config.staging, &db).await?;
-        let upstream = upstream::Client::new(&config.upstream)?;
+        let upstreams = Upstreams::new(&config.upstream, config.sync.transfers_at_once)?;
         let (caches, metrics) = (Caches::new(), Metrics::new());
-        Ok(Hub { inner: Arc::new(Inner { config, db, blobs, upstream, caches, metrics, clock: Clock }) })
+        Ok(Hub { inner: Arc::new(Inner { config, db, blobs, upstreams, caches, metrics, clock: Clock }) })
     }
 
     /// The effective configuration.
@@ -68,21 +68,12 @@ impl Hub {
 
     /// The configured upstream.
     pub fn upstream(&self) -> &upstream::Client {
-        &self.inner.upstream
+        self.inner.upstreams.configured()
     }
 
     /// A client of the hub at `endpoint`; the configured token goes to the configured endpoint only.
     pub fn upstream_at(&self, endpoint: &str) -> Result<upstream::Client, HubError> {
-        if endpoint == self.inner.upstream.endpoint() {
-            return Ok(self.inner.upstream.clone());
-        }
-        let config = upstream::Config {
-            endpoint: endpoint.to_owned(),
-            token: None,
-            token_file: None,
-            ..self.inner.config.upstream.clone()
-        };
-        Ok(upstream::Client::new(&config)?)
+        Ok(self.inner.upstreams.at(endpoint)?)
     }
 
     /// What is remembered between requests.

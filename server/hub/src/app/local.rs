@@ -166,8 +166,7 @@ async fn store(hub: &Hub, file: &NewFile) -> Result<i64, HubError> {
         return Ok(held.id);
     }
     let expected = Expected { size: file.bytes.len() as u64, sha256: Some(sha256), git_oid: None };
-    let mut staged = hub.blobs().stage(StagingKey::Sha256(sha256), expected).await?;
-    staged.restart().await?;
+    let mut staged = hub.blobs().stage(StagingKey::Sha256(sha256), expected).await?.restart().await?;
     staged.write(file.bytes.clone()).await?;
     match staged.finish().await? {
         Finished::Verified(verified) => hub.blobs().promote(verified).await?,

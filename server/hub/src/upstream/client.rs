@@ -8,13 +8,14 @@ use std::time::Duration;
 use hf_hub::HFClient;
 use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
-use reqwest::{Proxy, RequestBuilder};
+use reqwest::{Certificate, Proxy, RequestBuilder};
 use url::Url;
 
 use super::address::{Guard, GuardedResolver};
 use super::config::{Config, Secret};
 use super::error::UpstreamError;
 use super::limits::{Backoff, Pace, REDIRECTS_MAX};
+use super::throughput::Throughput;
 
 /// Given to `hf-hub` when no token is configured.
 ///
@@ -45,11 +46,22 @@ pub(super) struct Inner {
     /// Metadata requests; apart from transfers, which may hold their places for hours.
     pub(super) answers: Pace,
     pub(super) transfers: Pace,
+    /// Shared with the clients of other upstreams.
+    pub(super) throughput: Throughput,
+    pub(super) ranges_at_once: usize,
+    pub(super) range_bytes: u64,
 }
 
 impl Client {
-    /// Checks the configuration and reads the token file; connects to nothing yet.
+    /// A client that shares its limits with no other; see [`Client::sharing`].
     pub fn new(config: &Config) -> Result<Self, UpstreamError> {
+        Client::sharing(config, &Throughput::new(0, config.bandwidth_bytes_per_second))
+    }
+
+    /// Checks the configuration and reads the files it names; connects to nothing yet.
+    ///
+    /// All clients that are given the same `throughput` keep to it together.
+    pub fn sharing(config: &Config, throughput: &Throughput) -> Result<Self, UpstreamError> {
         check_limits(config)?;
         let endpoint = parse_endpoint(&config.endpoint)?;
         let endpoint_text = endpoint.as_str().trim_end_matches('/').to_owned();
@@ -60,6 +72,7 @@ impl Client {
         let proxy = proxy(config)?;
         let guard = Arc::new(Guard::new(&endpoint, &config.allowed_private_hosts, proxy.as_ref()));
         let user_agent = user_agent(config)?;
+        let authorities = authorities(config)?;
 
         let builder = || {
             let builder = reqwest::Client::builder()
@@ -71,7 +84,8 @@ impl Client {
                 .no_brotli()
                 .no_zstd()
                 .no_deflate()
-                .no_proxy();
+                .no_proxy()
+                .tls_certs_merge(authorities.clone());
             match &proxy {
                 Some(url) => Ok::<_, reqwest::Error>(builder.proxy(Proxy::all(url.clone())?)),
                 None => Ok(builder),
@@ -110,6 +124,9 @@ impl Client {
             backoff: Backoff::new(Duration::from_millis(config.retry_base_milliseconds)),
             answers: Pace::new(config.concurrency),
             transfers: Pace::new(config.concurrency),
+            throughput: throughput.clone(),
+            ranges_at_once: config.ranges_at_once,
+            range_bytes: config.range_bytes,
         };
         Ok(Client { inner: Arc::new(inner) })
     }
@@ -145,6 +162,8 @@ fn check_limits(config: &Config) -> Result<(), UpstreamError> {
         ("read_timeout_seconds", config.read_timeout_seconds),
         ("attempts_max", config.attempts_max.into()),
         ("concurrency", config.concurrency as u64),
+        ("ranges_at_once", config.ranges_at_once as u64),
+        ("range_bytes", config.range_bytes),
     ];
     for (name, value) in limits {
         if value == 0 {
@@ -199,6 +218,24 @@ fn proxy(config: &Config) -> Result<Option<Url>, UpstreamError> {
     match Url::parse(text.expose().trim()) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Some(url)),
         _ => refuse("`upstream.proxy` is not an `http://` or `https://` URL; write `http://host:port`"),
+    }
+}
+
+/// The certificates of `upstream.ca_file`.
+fn authorities(config: &Config) -> Result<Vec<Certificate>, UpstreamError> {
+    let Some(path) = &config.ca_file else { return Ok(Vec::new()) };
+    let shown = path.display();
+    let pem = match std::fs::read(path) {
+        Ok(pem) => pem,
+        Err(error) => {
+            return refuse(format!(
+                "the file `{shown}` of `upstream.ca_file` cannot be read: {error}; check its path and permissions"
+            ));
+        }
+    };
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(found) if !found.is_empty() => Ok(found),
+        _ => refuse(format!("the file `{shown}` of `upstream.ca_file` holds no certificate in PEM")),
     }
 }
 

@@ -23,12 +23,20 @@ pub struct Config {
     pub attempts_max: u32,
     /// Wait before the second attempt; doubled with each further one.
     pub retry_base_milliseconds: u64,
-    /// Transfers at the same time; as many metadata requests may run beside them.
+    /// Requests for bytes at the same time; as many metadata requests may run beside them.
     pub concurrency: usize,
+    /// Ranges of one large file that are fetched at the same time.
+    pub ranges_at_once: usize,
+    /// Bytes that one range of a large file has; a file of twice as many is fetched in ranges.
+    pub range_bytes: u64,
+    /// Most bytes a second that all transfers of this process take, from any upstream; 0 is no limit.
+    pub bandwidth_bytes_per_second: u64,
     /// Hosts that file redirects may lead to although their addresses are loopback, link-local or private.
     pub allowed_private_hosts: Vec<String>,
     /// Forward proxy for all requests; proxy variables of the environment are ignored.
     pub proxy: Option<Secret>,
+    /// Certificates that are trusted beside those of the system, in PEM, for the hub and for where its files are.
+    pub ca_file: Option<PathBuf>,
     /// Added to the user agent, such as a contact address.
     pub user_agent_extra: Option<String>,
 }
@@ -43,9 +51,13 @@ impl Default for Config {
             read_timeout_seconds: 30,
             attempts_max: 5,
             retry_base_milliseconds: 500,
-            concurrency: 8,
+            concurrency: 16,
+            ranges_at_once: 4,
+            range_bytes: 64 << 20,
+            bandwidth_bytes_per_second: 0,
             allowed_private_hosts: Vec::new(),
             proxy: None,
+            ca_file: None,
             user_agent_extra: None,
         }
     }

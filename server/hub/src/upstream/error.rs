@@ -217,6 +217,7 @@ impl UpstreamError {
             | UpstreamError::RateLimited { .. }
             | UpstreamError::CutShort { .. } => true,
             UpstreamError::Http { status, .. } => *status == StatusCode::REQUEST_TIMEOUT || status.is_server_error(),
+            UpstreamError::Store(error) => error.is_transient(),
             UpstreamError::Config(_)
             | UpstreamError::Name(_)
             | UpstreamError::NotAHub { .. }
@@ -232,8 +233,7 @@ impl UpstreamError {
             | UpstreamError::Disagree { .. }
             | UpstreamError::WrongLength { .. }
             | UpstreamError::TooLong { .. }
-            | UpstreamError::ForbiddenRedirect { .. }
-            | UpstreamError::Store(_) => false,
+            | UpstreamError::ForbiddenRedirect { .. } => false,
         }
     }
 }

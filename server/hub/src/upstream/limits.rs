@@ -30,6 +30,10 @@ pub(super) const REDIRECTS_MAX: usize = 5;
 /// Most times one transfer goes on after an interruption, however much each attempt brought.
 pub(super) const RESUMES_MAX: u32 = 1000;
 
+/// Most times that a storage host may say that a file changed while it is fetched; a host of several machines may say
+/// so for ever, and the digest tells in the end.
+pub(super) const TAG_CHANGES_MAX: u32 = 3;
+
 /// Longest wait between two attempts that is our own choice.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 

@@ -24,8 +24,11 @@ mod link;
 mod listing;
 mod locator;
 mod request;
+mod shared;
+mod source;
 #[cfg(test)]
 mod tests;
+mod throughput;
 mod transfer;
 
 pub use address::is_forbidden_target;
@@ -34,3 +37,6 @@ pub use config::{Config, Secret};
 pub use crosscheck::cross_check;
 pub use discovery::{SiblingFile, SnapshotInfo, UpstreamCommit, UpstreamRef};
 pub use error::UpstreamError;
+pub use shared::Upstreams;
+pub use throughput::Throughput;
+pub use transfer::Transferred;

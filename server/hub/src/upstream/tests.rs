@@ -1,6 +1,7 @@
 //! What a caller of the client may rely on, against servers that misbehave on order.
 
 mod discovery;
+mod ranges;
 mod server;
 mod transfer;
 

@@ -1,331 +1,426 @@
-//! Moving the bytes of one entry into staging, resuming where an attempt broke off.
+//! Moving the bytes of one entry into staging, in one stream or several, each resumed where it broke off.
 //!
 //! What the hub says of the file is compared with its listing before the first byte is taken, and no byte past the
 //! declared size is. Whether the bytes are the declared ones is for staging to find out, which hashes them.
 
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
 use acervo_core::{CommitOid, RepoKind, TreeEntry};
-use acervo_store::blob::Staged;
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, RANGE};
-use reqwest::{RequestBuilder, Response};
+use acervo_store::blob::{RangeWriter, Staged};
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use reqwest::Response;
+use tokio::sync::watch;
 use url::Url;
 
-use super::address::host_of;
-use super::answer::{Failed, Refusal, Subject, forbidden, location};
+use super::answer::{Failed, Subject};
 use super::client::Client;
 use super::error::UpstreamError;
-use super::limits::{REDIRECTS_MAX, RESUMES_MAX, exhausted};
+use super::limits::{RESUMES_MAX, TAG_CHANGES_MAX};
 use super::locator::Repo;
+use super::source::{Extent, Source, Wanted, check_extent, tag_of};
 
-/// A file that is being fetched.
-struct Wanted<'a> {
-    subject: Subject<'a>,
-    commit: CommitOid,
-    entry: &'a TreeEntry,
-}
-
-/// Where the hub says that the bytes are.
-enum Source {
-    Here(Response),
-    Elsewhere(Url),
+/// What is known of bytes that have all arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transferred {
+    /// Whether the storage host said in between that the file had changed: then not even the bytes of this transfer
+    /// alone are surely those of one file.
+    pub mixed: bool,
 }
 
 impl Client {
-    /// Fetches what `sink` lacks of a file, going on from `sink.offset()` after every interruption.
+    /// Fetches what `sink` lacks of a file, a large one in several ranges at once, and each of them again from where it
+    /// broke off.
     ///
-    /// `progress` is told the bytes staged so far; the number falls back to 0 if a server cannot resume. After an
-    /// error `sink` keeps what has arrived, so that a later call can go on.
+    /// `progress` is told the bytes that have arrived so far. After an error `sink` keeps them, so that a later call can
+    /// go on.
     pub async fn transfer(
         &self,
         kind: RepoKind,
         name: &str,
         commit: CommitOid,
         entry: &TreeEntry,
-        sink: &mut Staged,
+        sink: &Staged,
         progress: &(dyn Fn(u64) + Send + Sync),
-    ) -> Result<(), UpstreamError> {
+    ) -> Result<Transferred, UpstreamError> {
         let repo = Repo::new(kind, name)?;
         let revision = commit.to_hex();
         let subject = Subject { repo, revision: Some(&revision), path: Some(entry.path.as_str()) };
         let wanted = Wanted { subject, commit, entry };
-        if sink.offset() > entry.size {
-            sink.restart().await?;
+        let missing = entry.size.saturating_sub(sink.arrived());
+        let split = self.inner.ranges_at_once > 1 && missing / 2 >= self.inner.range_bytes;
+        let (streams, range_bytes) =
+            if split { (self.inner.ranges_at_once, self.inner.range_bytes) } else { (1, u64::MAX) };
+        let transfer = Transfer {
+            client: self,
+            wanted,
+            sink,
+            progress,
+            range_bytes,
+            window: range_bytes.saturating_mul(2 * streams as u64),
+            course: watch::Sender::new(Course::Together),
+            address: tokio::sync::Mutex::new(Address::default()),
+            state: Mutex::new(State::default()),
+        };
+        let mut streams: FuturesUnordered<_> = (0..streams).map(|nth| transfer.stream(nth)).collect();
+        let mut result = Ok(());
+        while let Some(ended) = streams.next().await {
+            if let (Ok(()), Err(error)) = (&result, ended) {
+                // The others keep what they have, and end.
+                transfer.course.send_replace(Course::Nobody);
+                result = Err(error);
+            }
         }
-        let mut furthest = sink.offset();
-        let (mut failures, mut resumes) = (0, 0);
-        let mut address = None;
-        while sink.offset() < entry.size {
-            let Err(failed) = self.advance(&wanted, &mut address, sink, progress).await else { continue };
-            // A server that restarts and breaks off at the same place again makes no progress.
-            if sink.offset() > furthest {
-                furthest = sink.offset();
-                failures = 0;
-            }
-            failures += 1;
-            resumes += 1;
-            if resumes > RESUMES_MAX {
-                return Err(failed.error);
-            }
-            self.wait_after(failed, failures).await?;
+        drop(streams);
+        result.map(|()| Transferred { mixed: transfer.state().tag_changes > 0 })
+    }
+}
+
+/// Who goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    /// Every stream.
+    Together,
+    /// This one alone, since the server sends nothing but whole files.
+    Alone(usize),
+    /// None, since one has failed.
+    Nobody,
+}
+
+/// Where the bytes are, as far as it is known.
+#[derive(Debug, Default)]
+struct Address {
+    url: Option<Url>,
+    /// The hub sends the bytes itself, so each range is asked of it.
+    at_the_hub: bool,
+    /// What the storage host called the file when it was first asked.
+    tag: Option<String>,
+}
+
+/// What the streams of a transfer keep together.
+#[derive(Debug, Default)]
+struct State {
+    /// Ranges that a stream is filling.
+    claimed: Vec<Range<u64>>,
+    resumes: u32,
+    tag_changes: u32,
+}
+
+/// An answer that brings a whole file.
+struct Whole {
+    response: Response,
+    /// Offset of the next byte.
+    at: u64,
+    rest: Bytes,
+}
+
+impl Whole {
+    /// At most so many of the bytes that have come.
+    fn take(&mut self, most: u64) -> Bytes {
+        let count = self.rest.len().min(usize::try_from(most).unwrap_or(usize::MAX));
+        self.at += count as u64;
+        self.rest.split_to(count)
+    }
+}
+
+/// One file on its way, in one stream or several.
+struct Transfer<'a> {
+    client: &'a Client,
+    wanted: Wanted<'a>,
+    sink: &'a Staged,
+    progress: &'a (dyn Fn(u64) + Send + Sync),
+    /// Most bytes that one request asks for.
+    range_bytes: u64,
+    /// How far a range may begin behind what is there without a gap: hashing and uploading follow in order.
+    window: u64,
+    course: watch::Sender<Course>,
+    /// Locked while the hub is asked, so that it is asked once for all streams.
+    address: tokio::sync::Mutex<Address>,
+    state: Mutex<State>,
+}
+
+impl Transfer<'_> {
+    /// Fills one gap after the other until there is none that no other stream fills.
+    async fn stream(&self, nth: usize) -> Result<(), UpstreamError> {
+        let mut course = self.course.subscribe();
+        while goes_on(*course.borrow_and_update(), nth) {
+            let Some(range) = self.claim(nth) else { return Ok(()) };
+            let near = tokio::select! {
+                () = self.near(range.start) => true,
+                _ = course.changed() => false,
+            };
+            let filled = if near { self.fill(nth, &range, &mut course).await } else { Ok(()) };
+            self.state().claimed.retain(|claimed| claimed.start != range.start);
+            filled?;
         }
         Ok(())
     }
 
-    /// One attempt: finds the bytes, unless `address` still tells where they are, and takes them to the end.
-    async fn advance(
-        &self,
-        wanted: &Wanted<'_>,
-        address: &mut Option<Url>,
-        sink: &mut Staged,
-        progress: &(dyn Fn(u64) + Send + Sync),
-    ) -> Result<(), Failed> {
-        let too_long = |wait| Failed { wait: Some(wait), ..self.rate_limited(wait).into() };
-        let _permit = self.inner.transfers.enter().await.map_err(too_long)?;
-        let offset = sink.offset();
-        let url = match address.take() {
-            Some(url) => url,
-            None => match self.locate(wanted, offset).await? {
-                Source::Here(response) => return self.receive(wanted, response, sink, progress).await,
-                Source::Elsewhere(url) => url,
-            },
-        };
-        let response = self.fetch(wanted, url.clone(), offset).await;
-        // A signed address that was refused has probably expired: the next attempt asks the hub for a fresh one.
-        let refused = matches!(&response, Err(Failed { error: UpstreamError::Http { status, .. }, .. }) if status.is_client_error());
-        if !refused {
-            *address = Some(url);
+    /// The first gap that nobody fills yet, or the start of it.
+    fn claim(&self, nth: usize) -> Option<Range<u64>> {
+        let mut state = self.state();
+        if *self.course.borrow() == Course::Alone(nth) {
+            // The others have ended, or are about to.
+            state.claimed.clear();
         }
-        self.receive(wanted, response?, sink, progress).await
+        let mut from = 0;
+        loop {
+            let gap = self.sink.gap(from)?;
+            if let Some(taken) = state.claimed.iter().find(|taken| taken.contains(&gap.start)) {
+                from = taken.end;
+                continue;
+            }
+            let next = state.claimed.iter().map(|taken| taken.start).filter(|start| *start > gap.start).min();
+            let end = gap.end.min(next.unwrap_or(u64::MAX)).min(gap.start.saturating_add(self.range_bytes));
+            state.claimed.push(gap.start..end);
+            return Some(gap.start..end);
+        }
     }
 
-    /// Asks the hub for the file from `offset` on, and holds its answer to the listing.
-    async fn locate(&self, wanted: &Wanted<'_>, offset: u64) -> Result<Source, Failed> {
-        let url = wanted.subject.repo.resolve(&self.inner.endpoint, wanted.commit, &wanted.entry.path);
-        let response = from_offset(self.ask_hub(url), offset).send().await.map_err(|error| self.broken(error))?;
-        let headers = response.headers();
-        let target = match response.status().as_u16() {
-            200 | 206 => None,
-            301..=303 | 307 | 308 => location(headers, response.url()),
-            416 => return Err(self.out_of_range(wanted, &response, offset).into()),
-            _ => {
-                let failed = self.refused(Refusal::read(response).await, &wanted.subject);
-                if let (UpstreamError::RateLimited { .. }, Some(wait)) = (&failed.error, failed.wait) {
-                    self.inner.transfers.hold(wait);
+    /// Waits until a range that begins at `start` is not too far ahead.
+    async fn near(&self, start: u64) {
+        if start > self.window {
+            self.sink.wait_beyond(start - self.window - 1).await;
+        }
+    }
+
+    /// Brings a range here, in as many attempts as it takes.
+    async fn fill(
+        &self,
+        nth: usize,
+        range: &Range<u64>,
+        course: &mut watch::Receiver<Course>,
+    ) -> Result<(), UpstreamError> {
+        let mut writer = self.sink.writer(range.start);
+        let mut failures = 0;
+        loop {
+            let mut taken = 0;
+            let attempt = tokio::select! {
+                attempt = self.attempt(nth, range, &mut writer, &mut taken) => Some(attempt),
+                () = given_up(course, nth) => None,
+            };
+            // Whatever became of the attempt, its bytes are kept.
+            writer.flush().await?;
+            let failed = match attempt {
+                None | Some(Ok(())) => return Ok(()),
+                Some(Err(failed)) => failed,
+            };
+            // A server that sends the same bytes again makes no progress.
+            if taken > 0 {
+                failures = 0;
+            }
+            failures += 1;
+            let resumes = {
+                let mut state = self.state();
+                state.resumes += 1;
+                state.resumes
+            };
+            if resumes > RESUMES_MAX {
+                return Err(failed.error);
+            }
+            tokio::select! {
+                waited = self.client.wait_after(failed, failures) => waited?,
+                () = given_up(course, nth) => return Ok(()),
+            }
+        }
+    }
+
+    /// One attempt at the rest of a range: finds the bytes, unless it is known where they are, and takes them.
+    async fn attempt(
+        &self,
+        nth: usize,
+        range: &Range<u64>,
+        writer: &mut RangeWriter,
+        taken: &mut u64,
+    ) -> Result<(), Failed> {
+        let inner = &self.client.inner;
+        let too_long = |wait| Failed { wait: Some(wait), ..self.client.rate_limited(wait).into() };
+        let rest = writer.position()..range.end;
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let _place = inner.transfers.enter().await.map_err(too_long)?;
+        let _shared_place = inner.throughput.enter().await;
+        let response = self.answer(&rest).await?;
+        match check_extent(self.wanted.entry, &response, &rest)? {
+            Extent::Asked => self.receive(response, range.end, writer, taken).await,
+            Extent::Whole => self.receive_whole(nth, response, taken).await,
+        }
+    }
+
+    /// An answer with the bytes of a range, from wherever they are.
+    async fn answer(&self, range: &Range<u64>) -> Result<Response, Failed> {
+        let (url, tag) = {
+            let mut address = self.address.lock().await;
+            let url = match address.url.clone() {
+                Some(url) => url,
+                None if address.at_the_hub => {
+                    drop(address);
+                    return match self.client.locate(&self.wanted, range).await? {
+                        Source::Here(response) => Ok(response),
+                        Source::Elsewhere(url) => self.client.fetch(&self.wanted, url, range, None).await,
+                    };
+                }
+                None => match self.client.locate(&self.wanted, range).await? {
+                    Source::Here(response) => {
+                        address.at_the_hub = true;
+                        return Ok(response);
+                    }
+                    Source::Elsewhere(url) => address.url.insert(url).clone(),
+                },
+            };
+            (url, address.tag.clone())
+        };
+        let response = match self.client.fetch(&self.wanted, url.clone(), range, tag.as_deref()).await {
+            Ok(response) => response,
+            Err(failed) => {
+                // A signed address that was refused has probably expired: the hub is asked for a fresh one.
+                if matches!(&failed.error, UpstreamError::Http { status, .. } if status.is_client_error()) {
+                    self.forget(&url).await;
                 }
                 return Err(failed);
             }
         };
-        if let Some(wait) = exhausted(headers) {
-            self.inner.transfers.hold(wait);
+        self.compare_tag(&url, response).await
+    }
+
+    /// Holds an answer to what the storage host called the file before.
+    async fn compare_tag(&self, url: &Url, response: Response) -> Result<Response, Failed> {
+        let Some(tag) = tag_of(&response) else { return Ok(response) };
+        let mut address = self.address.lock().await;
+        let changed = address.tag.as_ref().is_some_and(|known| *known != tag);
+        if !changed || self.state().tag_changes >= TAG_CHANGES_MAX {
+            address.tag = Some(tag);
+            return Ok(response);
         }
-        self.check_identity(wanted, headers)?;
-        match target {
-            Some(url) => Ok(Source::Elsewhere(url)),
-            None if response.status().is_success() => Ok(Source::Here(response)),
-            None => Err(self.breach("a redirect of a file has no usable `Location`").into()),
+        self.state().tag_changes += 1;
+        drop(address);
+        self.forget(url).await;
+        let what = format!("its storage says that `{}` changed while it was sent", self.wanted.entry.path);
+        let endpoint = response.url().origin().ascii_serialization();
+        Err(Failed { again: true, error: UpstreamError::Protocol { endpoint, what }, wait: None })
+    }
+
+    /// Forgets an address, unless another stream has got a fresh one meanwhile.
+    async fn forget(&self, url: &Url) {
+        let mut address = self.address.lock().await;
+        if address.url.as_ref() == Some(url) {
+            *address = Address::default();
         }
     }
 
-    /// Asks a storage host for the file from `offset` on, without credentials.
-    async fn fetch(&self, wanted: &Wanted<'_>, start: Url, offset: u64) -> Result<Response, Failed> {
-        let mut url = start;
-        for _ in 0..=REDIRECTS_MAX {
-            self.check_target(&url).await?;
-            let host = url.origin().ascii_serialization();
-            let request = from_offset(self.inner.storage.get(url.clone()), offset);
-            let response = request.send().await.map_err(|error| self.broken(error))?;
-            let status = response.status();
-            match status.as_u16() {
-                200 | 206 => return Ok(response),
-                301..=303 | 307 | 308 => {
-                    let what = || "a redirect of a file has no usable `Location`".to_owned();
-                    url = location(response.headers(), &url)
-                        .ok_or_else(|| UpstreamError::Protocol { endpoint: host, what: what() })?;
-                }
-                416 => return Err(self.out_of_range(wanted, &response, offset).into()),
-                _ => return Err(unavailable(Refusal::read(response).await, &url)),
-            }
-        }
-        let endpoint = url.origin().ascii_serialization();
-        Err(UpstreamError::Protocol { endpoint, what: "a file is redirected too many times".to_owned() }.into())
-    }
-
-    /// Refuses storage addresses that must not be asked.
-    async fn check_target(&self, url: &Url) -> Result<(), UpstreamError> {
-        let refuse = |why, hint| Err(UpstreamError::ForbiddenRedirect { host: host_of(url), why, hint });
-        if !matches!(url.scheme(), "http" | "https") {
-            return refuse("it is not an `http` or `https` URL", "report it to the hub's operator");
-        }
-        let unencrypted = self.inner.endpoint.scheme() == "https" && url.scheme() == "http";
-        if unencrypted && !self.inner.guard.lists(&host_of(url)) {
-            return refuse(
-                "it gives up the encryption of the hub",
-                "if that is meant, list the host in `upstream.allowed_private_hosts`",
-            );
-        }
-        self.inner.guard.check(url).await.map_err(forbidden)
-    }
-
-    /// Compares the hub's headers with the listing: commit, content, size.
-    fn check_identity(&self, wanted: &Wanted<'_>, headers: &HeaderMap) -> Result<(), UpstreamError> {
-        let entry = wanted.entry;
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-        let Some(answered) = text("x-repo-commit") else {
-            let what = "the answer for a file has no `X-Repo-Commit`".to_owned();
-            return Err(UpstreamError::NotAHub { endpoint: self.endpoint().to_owned(), what });
-        };
-        if !answered.eq_ignore_ascii_case(&wanted.commit.to_hex()) {
-            let answered = answered.chars().take(64).collect();
-            let name = wanted.subject.repo.name.to_owned();
-            return Err(UpstreamError::CommitMoved { name, pinned: wanted.commit, answered });
-        }
-        let Some(etag) = text("x-linked-etag").or_else(|| text(ETAG.as_str())) else {
-            return Err(self.breach(format!("the answer for `{}` has no `ETag`", entry.path)));
-        };
-        let answered = etag.strip_prefix("W/").unwrap_or(etag).trim_matches('"');
-        let declared = entry.etag();
-        if !answered.eq_ignore_ascii_case(&declared) {
-            let answered = answered.chars().take(128).collect();
-            return Err(UpstreamError::IdentityDisagrees { path: entry.path.clone(), declared, answered });
-        }
-        match text("x-linked-size").map(str::parse) {
-            Some(Ok(answered)) => same_length(entry, answered),
-            Some(Err(_)) => Err(self.breach(format!("the answer for `{}` has an unreadable size", entry.path))),
-            None => Ok(()),
-        }
-    }
-
-    /// Takes the bytes of an answer, never one more than was declared.
+    /// Takes the bytes of an answer up to `end`, never one more than was declared.
     async fn receive(
         &self,
-        wanted: &Wanted<'_>,
         mut response: Response,
-        sink: &mut Staged,
-        progress: &(dyn Fn(u64) + Send + Sync),
+        end: u64,
+        writer: &mut RangeWriter,
+        taken: &mut u64,
     ) -> Result<(), Failed> {
-        let entry = wanted.entry;
-        let starts_at = check_extent(entry, &response, sink.offset())?;
-        if starts_at != sink.offset() {
-            sink.restart().await.map_err(UpstreamError::from)?;
-            progress(0);
-        }
-        while sink.offset() < entry.size {
-            let Some(chunk) = response.chunk().await.map_err(|error| self.broken(error))? else {
-                let (path, received) = (entry.path.clone(), sink.offset());
-                return Err(UpstreamError::CutShort { path, received, declared: entry.size }.into());
-            };
-            if chunk.len() as u64 > entry.size - sink.offset() {
-                return Err(UpstreamError::TooLong { path: entry.path.clone(), declared: entry.size }.into());
+        let entry = self.wanted.entry;
+        while writer.position() < end {
+            let mut chunk = self.chunk(&mut response).await?;
+            let left = end - writer.position();
+            if chunk.len() as u64 > left {
+                if end == entry.size {
+                    return Err(UpstreamError::TooLong { path: entry.path.clone(), declared: entry.size }.into());
+                }
+                // A server may send more than was asked for; another stream takes that.
+                chunk.truncate(usize::try_from(left).unwrap_or(usize::MAX));
             }
-            sink.write(chunk).await.map_err(UpstreamError::from)?;
-            progress(sink.offset());
+            self.keep(chunk, writer, taken).await?;
         }
         Ok(())
     }
 
-    /// The error of a server that has nothing at `offset`, which is within the declared size.
-    fn out_of_range(&self, wanted: &Wanted<'_>, response: &Response, offset: u64) -> UpstreamError {
-        let text = response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
-        match text.and_then(|text| text.strip_prefix("bytes */")?.parse().ok()) {
-            Some(answered) if answered != wanted.entry.size => {
-                UpstreamError::WrongLength { path: wanted.entry.path.clone(), declared: wanted.entry.size, answered }
+    /// Takes a whole file from a server that sends nothing else; what is here already is passed over.
+    async fn receive_whole(&self, nth: usize, response: Response, taken: &mut u64) -> Result<(), Failed> {
+        let alone = self.course.send_if_modified(|course| {
+            let first = *course == Course::Together;
+            if first {
+                *course = Course::Alone(nth);
             }
-            _ => UpstreamError::Protocol {
-                endpoint: response.url().origin().ascii_serialization(),
-                what: format!("it refuses the range of `{}` from byte {offset} on", wanted.entry.path),
-            },
+            first
+        });
+        if !alone && *self.course.borrow() != Course::Alone(nth) {
+            return Ok(());
         }
-    }
-}
-
-/// A request for bytes as they are, from `offset` on.
-fn from_offset(request: RequestBuilder, offset: u64) -> RequestBuilder {
-    let request = request.header(ACCEPT_ENCODING, "identity");
-    if offset == 0 { request } else { request.header(RANGE, format!("bytes={offset}-")) }
-}
-
-/// A storage host's refusal; its text may repeat signed parameters and is not passed on.
-fn unavailable(refusal: Refusal, url: &Url) -> Failed {
-    let (endpoint, wait) = (refusal.host, refusal.wait);
-    if refusal.status.as_u16() == 429 {
-        return Failed { wait, ..UpstreamError::RateLimited { endpoint, retry_after: wait }.into() };
-    }
-    let expired = matches!(refusal.status.as_u16(), 400 | 401 | 403 | 404 | 410);
-    let path = url.path().to_owned();
-    let error = UpstreamError::Http { host: endpoint, status: refusal.status, path, request_id: None, message: None };
-    Failed { again: expired || error.is_transient(), error, wait }
-}
-
-/// Where the bytes of a 200 or 206 start, once its lengths are those that were declared.
-fn check_extent(entry: &TreeEntry, response: &Response, offset: u64) -> Result<u64, UpstreamError> {
-    let headers = response.headers();
-    let breach =
-        |what: String| Err(UpstreamError::Protocol { endpoint: response.url().origin().ascii_serialization(), what });
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    if let Some(encoding) = text(CONTENT_ENCODING)
-        && !encoding.eq_ignore_ascii_case("identity")
-    {
-        return breach(format!("`{}` is sent in the encoding `{encoding}` although none was asked for", entry.path));
-    }
-    if response.status().as_u16() == 200 {
-        if let Some(answered) = text(CONTENT_LENGTH).and_then(|text| text.parse().ok()) {
-            same_length(entry, answered)?;
+        let mut whole = Whole { response, at: 0, rest: Bytes::new() };
+        while let Some(gap) = self.sink.gap(whole.at) {
+            let mut writer = self.sink.writer(gap.start);
+            let filled = self.fill_gap(&mut whole, &gap, &mut writer, taken).await;
+            writer.flush().await.map_err(UpstreamError::from)?;
+            filled?;
         }
-        return Ok(0);
+        Ok(())
     }
-    let Some((first, last, total)) = text(CONTENT_RANGE).and_then(content_range) else {
-        return breach(format!("the part of `{}` has no readable `Content-Range`", entry.path));
-    };
-    if let Some(total) = total {
-        same_length(entry, total)?;
+
+    /// Fills one gap from a whole file, passing over what comes before it.
+    async fn fill_gap(
+        &self,
+        whole: &mut Whole,
+        gap: &Range<u64>,
+        writer: &mut RangeWriter,
+        taken: &mut u64,
+    ) -> Result<(), Failed> {
+        let entry = self.wanted.entry;
+        while writer.position() < gap.end {
+            if whole.rest.is_empty() {
+                whole.rest = self.chunk(&mut whole.response).await?;
+                if whole.rest.len() as u64 > entry.size - whole.at {
+                    return Err(UpstreamError::TooLong { path: entry.path.clone(), declared: entry.size }.into());
+                }
+            }
+            whole.take(gap.start.saturating_sub(whole.at));
+            if whole.at >= gap.start {
+                let piece = whole.take(gap.end - whole.at);
+                self.keep(piece, writer, taken).await?;
+            }
+        }
+        Ok(())
     }
-    if first != offset || last >= entry.size {
-        return breach(format!("`{}` was asked for from byte {offset} on but {first}-{last} is sent", entry.path));
-    }
-    Ok(offset)
-}
 
-/// `bytes 5-9/10` or `bytes 5-9/*`.
-fn content_range(text: &str) -> Option<(u64, u64, Option<u64>)> {
-    let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
-    let (first, last) = range.split_once('-')?;
-    let total = if total == "*" { None } else { Some(total.parse().ok()?) };
-    Some((first.parse().ok()?, last.parse().ok()?, total))
-}
-
-fn same_length(entry: &TreeEntry, answered: u64) -> Result<(), UpstreamError> {
-    if answered == entry.size {
-        return Ok(());
-    }
-    Err(UpstreamError::WrongLength { path: entry.path.clone(), declared: entry.size, answered })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::{Client, Config, UpstreamError};
-    use super::content_range;
-
-    #[test]
-    fn a_content_range_is_read_or_refused() {
-        assert_eq!(content_range("bytes 5-9/10"), Some((5, 9, Some(10))));
-        assert_eq!(content_range("bytes 5-9/*"), Some((5, 9, None)));
-        for text in ["", "bytes */10", "bytes 5-/10", "items 5-9/10", "bytes 5-9", "bytes 5-9/x"] {
-            assert_eq!(content_range(text), None, "{text}");
+    /// The next bytes of an answer, which must not be at its end.
+    async fn chunk(&self, response: &mut Response) -> Result<Bytes, Failed> {
+        match response.chunk().await.map_err(|error| self.client.broken(error))? {
+            Some(chunk) => Ok(chunk),
+            None => {
+                let entry = self.wanted.entry;
+                let (path, received) = (entry.path.clone(), self.sink.arrived());
+                Err(UpstreamError::CutShort { path, received, declared: entry.size }.into())
+            }
         }
     }
 
-    #[tokio::test]
-    async fn storage_may_not_give_up_encryption_unless_its_host_is_listed() {
-        let config = Config {
-            endpoint: "https://hub.example".to_owned(),
-            allowed_private_hosts: vec!["store.example".to_owned()],
-            ..Config::default()
-        };
-        let client = Client::new(&config).unwrap();
-        client.check_target(&"https://8.8.8.8/x".parse().unwrap()).await.unwrap();
-        client.check_target(&"http://store.example/x".parse().unwrap()).await.unwrap();
-        for url in ["http://8.8.8.8/x", "ftp://8.8.8.8/x", "file:///etc/passwd", "https://127.0.0.1/x"] {
-            let refused = client.check_target(&url.parse().unwrap()).await;
-            assert!(matches!(refused, Err(UpstreamError::ForbiddenRedirect { .. })), "{url} must be refused");
-        }
+    /// Hands bytes to staging, as fast as is allowed.
+    async fn keep(&self, chunk: Bytes, writer: &mut RangeWriter, taken: &mut u64) -> Result<(), Failed> {
+        let length = chunk.len();
+        writer.write(chunk).await.map_err(UpstreamError::from)?;
+        *taken += length as u64;
+        (self.progress)(self.sink.arrived());
+        self.client.inner.throughput.pass(length).await;
+        Ok(())
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn goes_on(course: Course, nth: usize) -> bool {
+    match course {
+        Course::Together => true,
+        Course::Alone(chosen) => chosen == nth,
+        Course::Nobody => false,
+    }
+}
+
+/// Waits until a stream is no longer wanted.
+async fn given_up(course: &mut watch::Receiver<Course>, nth: usize) {
+    if course.wait_for(|course| !goes_on(*course, nth)).await.is_err() {
+        // The sender lives as long as the transfer.
+        std::future::pending::<()>().await;
     }
 }

@@ -1,11 +1,11 @@
-//! Fetching: each missing content goes from upstream through staging into the store, verified, and is recorded.
+//! Fetching: each missing content goes from upstream through staging, verified, to the recorder.
 
 use std::sync::Arc;
 
-use acervo_core::{Caller, CommitOid, RepoKind, RepoPath};
-use acervo_store::blob::{Expected, Finished, Quarantined, StagingKey, Verified};
-use acervo_store::db::blobs::{self, Arrival, Refused, VerifiedBy};
-use acervo_store::db::{commit, holdings};
+use acervo_core::{Caller, CommitOid, RepoKind};
+use acervo_store::blob::{BlobError, Expected, Finished, Quarantined, StagingKey};
+use acervo_store::db::blobs::{self, Refused};
+use acervo_store::db::commit;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 use uuid::Uuid;
@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::app::events::{self, Told};
 use crate::app::sync::plan::MissingContent;
 use crate::app::sync::progress::Progress;
+use crate::app::sync::recorder::{Queue, Recorder};
 use crate::context::Hub;
 use crate::error::HubError;
 use crate::upstream::Client;
@@ -30,6 +31,15 @@ pub(super) struct Route {
     pub(super) job_id: Uuid,
 }
 
+/// Largest content that counts as small: with those, the wait for the first byte and for the disk is most of the time.
+const SMALL_BYTES_MAX: u64 = 1024 * 1024;
+
+/// How many small contents are on their way in place of a large one.
+const SMALL_FOR_LARGE: usize = 4;
+
+/// Most times that one content is fetched again because the object store has lost it.
+const LOST_MAX: u32 = 2;
+
 /// Fetches every content; the first failure ends it, and what was verified before stays for the next attempt.
 pub(super) async fn fetch_all(
     hub: &Hub,
@@ -37,25 +47,37 @@ pub(super) async fn fetch_all(
     missing: Vec<MissingContent>,
     progress: &Arc<Progress>,
 ) -> Result<(), HubError> {
-    // Owned by each future: borrowed ones would not be `Send` for every lifetime. Made one by one, since each is large.
-    let (hub, route, progress) = (hub.clone(), Arc::new(route.clone()), Arc::clone(progress));
+    let route = Arc::new(route.clone());
+    let recorder = Recorder::start(hub, &route);
     let files_at_once = hub.config().sync.files_at_once.max(1);
-    stream::iter(missing)
-        .map(move |content| {
-            let (hub, route, progress) = (hub.clone(), Arc::clone(&route), Arc::clone(&progress));
-            async move { fetch(&hub, &route, content, &progress).await }
-        })
-        .buffer_unordered(files_at_once)
-        .try_collect::<()>()
-        .await
+    let (small, large) = missing.into_iter().partition(|content| content.entry.size <= SMALL_BYTES_MAX);
+    let each = |contents: Vec<MissingContent>, at_once: usize| {
+        // Owned by each future: borrowed ones would not be `Send` for every lifetime. Made one by one, since each is
+        // large.
+        let (hub, route, progress) = (hub.clone(), Arc::clone(&route), Arc::clone(progress));
+        let queue = recorder.queue();
+        stream::iter(contents)
+            .map(move |content| {
+                let (hub, route, progress) = (hub.clone(), Arc::clone(&route), Arc::clone(&progress));
+                let queue = queue.clone();
+                async move { fetch(&hub, &route, content, &queue, &progress).await }
+            })
+            .buffer_unordered(at_once)
+            .try_collect::<()>()
+    };
+    let small_at_once = files_at_once.saturating_mul(SMALL_FOR_LARGE);
+    let fetched = futures::future::try_join(each(large, files_at_once), each(small, small_at_once)).await;
+    recorder.end().await?;
+    fetched.map(drop)
 }
 
-/// Fetches one content, verifies it, promotes it, and ties every path that has it.
+/// Fetches one content, verifies it, and has it recorded.
 async fn fetch(
     hub: &Hub,
-    route: &Arc<Route>,
+    route: &Route,
     content: MissingContent,
-    progress: &Arc<Progress>,
+    queue: &Queue,
+    progress: &Progress,
 ) -> Result<(), HubError> {
     let entry = &content.entry;
     let (key, expected) = match entry.lfs {
@@ -67,65 +89,49 @@ async fn fetch(
             Expected { size: entry.size, sha256: None, git_oid: Some(entry.oid) },
         ),
     };
-    let path = entry.path.clone();
-    let verified = loop {
-        let mut staged = hub.blobs().stage(key, expected).await?;
-        let before = staged.offset();
-        progress.file(path.as_str(), before, entry.size);
-        let report = |done: u64| progress.file(path.as_str(), done, entry.size);
+    let path = entry.path.as_str();
+    let (mut lost, mut again) = (0, false);
+    loop {
+        let staged = hub.blobs().stage(key, expected).await?;
+        let before = staged.arrived();
+        progress.file(path, before, entry.size);
+        let report = |done: u64| progress.file(path, done, entry.size);
         let moved =
-            route.client.transfer(route.kind, &route.upstream_name, route.commit, entry, &mut staged, &report).await;
-        hub.metrics().fetched_bytes.inc_by(staged.offset().saturating_sub(before));
-        if let Err(error) = moved {
-            // Where writing was what failed, parking fails too and knows less about it.
-            if let Err(lost) = staged.park().await {
-                tracing::warn!(job.id = %route.job_id, entry.path = path.as_str(), error = %lost, "a partial file could not be kept");
+            route.client.transfer(route.kind, &route.upstream_name, route.commit, entry, &staged, &report).await;
+        hub.metrics().fetched_bytes.inc_by(staged.arrived().saturating_sub(before));
+        let mixed = match moved {
+            Ok(moved) => moved.mixed,
+            Err(error) => {
+                // Where writing was what failed, parking fails too and knows less about it.
+                if let Err(lost) = staged.park().await {
+                    tracing::warn!(job.id = %route.job_id, entry.path = path, error = %lost, "a partial file could not be kept");
+                }
+                return Err(error.into());
             }
-            return Err(error.into());
-        }
+        };
         match staged.finish().await? {
-            Finished::Verified(verified) => break verified,
+            Finished::Verified(verified) => match queue.record(content.clone(), verified).await {
+                Err(HubError::Blob(BlobError::UploadLost(_))) if lost < LOST_MAX => {
+                    tracing::warn!(job.id = %route.job_id, entry.path = path, "what another worker had uploaded is lost and is fetched again");
+                    lost += 1;
+                }
+                recorded => {
+                    recorded?;
+                    break;
+                }
+            },
             // The wrong bytes may be those of an earlier attempt: half flushed before a loss of power, or from another
-            // upstream that declared the same. Only bytes of a single attempt accuse their sender.
-            Finished::Quarantined(quarantined) if before > 0 => {
-                tracing::warn!(job.id = %route.job_id, entry.path = path.as_str(), "a resumed file is not what was declared and is fetched again from its start");
+            // upstream that declared the same. Only bytes of a single attempt at a single file accuse their sender.
+            Finished::Quarantined(quarantined) if before > 0 || (mixed && !again) => {
+                tracing::warn!(job.id = %route.job_id, entry.path = path, "a file that did not come in one piece is not what was declared and is fetched again from its start");
                 hub.blobs().discard(quarantined).await?;
+                again = true;
             }
             Finished::Quarantined(quarantined) => return Err(refuse(hub, route, &content, &quarantined).await?),
         }
-    };
-    // A task of its own: flushing a large file takes long, and a sync that is cancelled meanwhile must not leave it in
-    // the store without a row, to be fetched again.
-    let recording = tokio::spawn(record(hub.clone(), Arc::clone(route), content, verified));
-    recording
-        .await
-        .map_err(|error| HubError::Internal(format!("recording `{path}` ended unexpectedly: {error}")))??;
-    progress.file_done(path.as_str());
+    }
+    progress.file_done(path);
     Ok(())
-}
-
-/// Promotes verified bytes, and only then writes the rows that name them.
-async fn record(hub: Hub, route: Arc<Route>, content: MissingContent, verified: Verified) -> Result<(), HubError> {
-    let found = verified.digests();
-    hub.blobs().promote(verified).await?;
-    let at = hub.now();
-    let verified_by = if content.entry.lfs.is_some() { VerifiedBy::Sha256 } else { VerifiedBy::GitOid };
-    let tx = hub.db().begin().await?;
-    let blob_id = blobs::insert(&tx, found.sha256, found.size, at).await?;
-    let arrival = Arrival {
-        endpoint: route.client.endpoint(),
-        upstream_name: &route.upstream_name,
-        repo_id: route.repo_id,
-        commit: route.commit,
-        path: &content.entry.path,
-        verified_by,
-        job_id: Some(route.job_id),
-        at,
-    };
-    blobs::record_arrival(&tx, blob_id, &arrival).await?;
-    let ties: Vec<(RepoPath, i64)> = content.paths.into_iter().map(|path| (path, blob_id)).collect();
-    holdings::tie(&tx, route.listing_id, &ties).await?;
-    Ok(commit(tx).await?)
 }
 
 /// Records bytes that are not what was declared; returns the error that ends the sync.

@@ -6,6 +6,7 @@
 mod fetch;
 mod plan;
 mod progress;
+mod recorder;
 mod run;
 
 use acervo_core::access::Caller;
@@ -39,13 +40,15 @@ const ATTEMPTS_MAX: i32 = 3;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SyncConfig {
-    /// Files of one sync on their way at the same time.
+    /// Files of one sync on their way at the same time, and four times as many small ones.
     pub files_at_once: usize,
+    /// Requests for bytes at the same time, over all syncs of this process and all their upstreams; 0 is no limit.
+    pub transfers_at_once: usize,
 }
 
 impl Default for SyncConfig {
     fn default() -> Self {
-        SyncConfig { files_at_once: 8 }
+        SyncConfig { files_at_once: 8, transfers_at_once: 64 }
     }
 }
 

@@ -4,19 +4,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use acervo_core::{EntryKind, GitOid, LfsIdentity, RepoKind, Sha256Digest, TreeEntry};
 use acervo_store::blob::{BlobStore, Expected, Finished, Staged, StagingConfig, StagingKey, StorageConfig};
+use acervo_store::db::{Database, DatabaseConfig};
 use tempfile::TempDir;
 
-use super::super::{Client, Config, UpstreamError};
+use super::super::{Client, Config, Transferred, UpstreamError};
 use super::server::{Asked, Reply, Server};
 use super::{TOKEN, client, commit, config};
 
-const SIZE: usize = 300_000;
+pub(super) const SIZE: usize = 300_000;
 
-fn content() -> Vec<u8> {
+pub(super) fn content() -> Vec<u8> {
     (0..SIZE).map(|n| (n * 7 % 251) as u8).collect()
 }
 
-fn lfs_entry() -> TreeEntry {
+pub(super) fn lfs_entry() -> TreeEntry {
     let sha256 = Sha256Digest::of(&content());
     let lfs = Some(LfsIdentity { sha256, pointer_size: 130 });
     let path = "sub dir/weights.bin".parse().unwrap();
@@ -29,12 +30,12 @@ fn regular_entry() -> TreeEntry {
 }
 
 /// The hub's headers on a true answer for `entry`.
-fn identified(reply: Reply, entry: &TreeEntry) -> Reply {
+pub(super) fn identified(reply: Reply, entry: &TreeEntry) -> Reply {
     reply.header("X-Repo-Commit", commit()).header("ETag", format!("\"{}\"", entry.etag()))
 }
 
 /// The hub's answer that sends the client to `location`; its own `ETag` is of no use, as with S3.
-fn redirect(entry: &TreeEntry, location: &str) -> Reply {
+pub(super) fn redirect(entry: &TreeEntry, location: &str) -> Reply {
     Reply::new(302)
         .header("Location", location)
         .header("X-Repo-Commit", commit())
@@ -43,42 +44,48 @@ fn redirect(entry: &TreeEntry, location: &str) -> Reply {
         .header("X-Linked-Size", entry.size)
 }
 
-/// A true answer to a request for `content`, whole or from an offset on.
-fn served(asked: &Asked, content: &[u8]) -> Reply {
-    let Some(range) = asked.header("range") else { return Reply::new(200).body(content) };
-    let first: usize = range.strip_prefix("bytes=").unwrap().strip_suffix('-').unwrap().parse().unwrap();
-    let (last, total) = (content.len() - 1, content.len());
-    Reply::new(206).header("Content-Range", format!("bytes {first}-{last}/{total}")).body(&content[first..])
+/// First byte and byte after the last of a `Range` header, within a content of `total` bytes.
+pub(super) fn asked_for(asked: &Asked, total: usize) -> Option<(usize, usize)> {
+    let (first, last) = asked.header("range")?.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+    let end = if last.is_empty() { total } else { last.parse::<usize>().unwrap() + 1 };
+    Some((first.parse().unwrap(), end.min(total)))
+}
+
+/// A true answer to a request for `content`, whole or in part.
+pub(super) fn served(asked: &Asked, content: &[u8]) -> Reply {
+    cut(asked, content, usize::MAX)
 }
 
 /// The same answer, broken off after `bytes` of its body.
-fn cut(asked: &Asked, content: &[u8], bytes: usize) -> Reply {
-    let Some(range) = asked.header("range") else {
-        return Reply::new(200).header("Content-Length", content.len()).body(&content[..bytes]);
+pub(super) fn cut(asked: &Asked, content: &[u8], bytes: usize) -> Reply {
+    let total = content.len();
+    let Some((first, end)) = asked_for(asked, total) else {
+        return Reply::new(200).header("Content-Length", total).body(&content[..bytes.min(total)]);
     };
-    let first: usize = range.strip_prefix("bytes=").unwrap().strip_suffix('-').unwrap().parse().unwrap();
-    let (last, total) = (content.len() - 1, content.len());
     Reply::new(206)
-        .header("Content-Range", format!("bytes {first}-{last}/{total}"))
-        .header("Content-Length", total - first)
-        .body(&content[first..first + bytes])
+        .header("Content-Range", format!("bytes {first}-{}/{total}", end - 1))
+        .header("Content-Length", end - first)
+        .body(&content[first..end.min(first.saturating_add(bytes))])
 }
 
-struct Bench {
+pub(super) struct Bench {
     _dir: TempDir,
     store: BlobStore,
 }
 
 impl Bench {
-    async fn new() -> Bench {
+    pub(super) async fn new() -> Bench {
         let dir = TempDir::new().unwrap();
-        let storage = StorageConfig { url: format!("file://{}", dir.path().join("store").display()) };
+        let url = format!("file://{}", dir.path().join("store").display());
+        let storage = StorageConfig { url, ..StorageConfig::default() };
         let staging = StagingConfig { dir: dir.path().join("staging"), bytes_max: u64::MAX };
-        let store = BlobStore::open(&storage, &staging).await.unwrap();
+        let url = format!("sqlite://{}", dir.path().join("acervo.db").display());
+        let db = Database::open(&DatabaseConfig { url, ..DatabaseConfig::default() }).await.unwrap();
+        let store = BlobStore::open(&storage, &staging, &db).await.unwrap();
         Bench { _dir: dir, store }
     }
 
-    async fn stage(&self, entry: &TreeEntry) -> Staged {
+    pub(super) async fn stage(&self, entry: &TreeEntry) -> Staged {
         let (key, sha256, git_oid) = match entry.lfs {
             Some(lfs) => (StagingKey::Sha256(lfs.sha256), Some(lfs.sha256), None),
             None => (StagingKey::Git { repo_id: 1, oid: entry.oid }, None, Some(entry.oid)),
@@ -87,11 +94,11 @@ impl Bench {
     }
 }
 
-async fn fetch(client: &Client, entry: &TreeEntry, sink: &mut Staged) -> Result<(), UpstreamError> {
+pub(super) async fn fetch(client: &Client, entry: &TreeEntry, sink: &Staged) -> Result<Transferred, UpstreamError> {
     client.transfer(RepoKind::Model, "acme/tiny", commit(), entry, sink, &|_| {}).await
 }
 
-async fn verified(sink: Staged) -> bool {
+pub(super) async fn verified(sink: Staged) -> bool {
     matches!(sink.finish().await.unwrap(), Finished::Verified(_))
 }
 
@@ -101,12 +108,12 @@ async fn the_token_goes_to_the_hub_and_never_to_where_the_bytes_are() {
     let location = format!("{}/signed?sig=s3cret", cdn.url);
     let hub = Server::start(move |_, _| redirect(&lfs_entry(), &location)).await;
     let (bench, entry) = (Bench::new().await, lfs_entry());
-    let mut sink = bench.stage(&entry).await;
+    let sink = bench.stage(&entry).await;
     let seen = AtomicU64::new(0);
     let progress = |bytes| {
         seen.fetch_max(bytes, Ordering::Relaxed);
     };
-    client(&hub.url).transfer(RepoKind::Dataset, "acme/tiny", commit(), &entry, &mut sink, &progress).await.unwrap();
+    client(&hub.url).transfer(RepoKind::Dataset, "acme/tiny", commit(), &entry, &sink, &progress).await.unwrap();
 
     assert_eq!(hub.targets(), [format!("/datasets/acme/tiny/resolve/{}/sub%20dir/weights.bin", commit())]);
     assert_eq!(hub.asked()[0].header("authorization"), Some(format!("Bearer {TOKEN}").as_str()));
@@ -131,8 +138,8 @@ async fn a_broken_transfer_goes_on_at_the_same_address_where_it_stopped() {
     let location = format!("{}/signed", cdn.url);
     let hub = Server::start(move |_, _| redirect(&lfs_entry(), &location)).await;
     let (bench, entry) = (Bench::new().await, lfs_entry());
-    let mut sink = bench.stage(&entry).await;
-    fetch(&client(&hub.url), &entry, &mut sink).await.unwrap();
+    let sink = bench.stage(&entry).await;
+    fetch(&client(&hub.url), &entry, &sink).await.unwrap();
 
     assert_eq!(hub.asked().len(), 1);
     let ranges: Vec<Option<String>> = (0..8).map(|n| (n > 0).then(|| format!("bytes={}-", n * 40_000))).collect();
@@ -148,15 +155,15 @@ async fn a_later_call_goes_on_from_what_is_staged() {
     })
     .await;
     let (bench, entry) = (Bench::new().await, regular_entry());
-    let mut sink = bench.stage(&entry).await;
+    let sink = bench.stage(&entry).await;
     let once = Client::new(&Config { attempts_max: 1, ..config(&hub.url) }).unwrap();
-    let error = fetch(&once, &entry, &mut sink).await.unwrap_err();
+    let error = fetch(&once, &entry, &sink).await.unwrap_err();
     assert!(error.is_transient(), "{error}");
     sink.park().await.unwrap();
 
-    let mut sink = bench.stage(&entry).await;
+    let sink = bench.stage(&entry).await;
     assert_eq!(sink.offset(), 1000);
-    fetch(&once, &entry, &mut sink).await.unwrap();
+    fetch(&once, &entry, &sink).await.unwrap();
     assert_eq!(hub.ranges(), [None, Some("bytes=1000-".to_owned())]);
     assert!(hub.asked().iter().all(|asked| asked.header("authorization").is_some()));
     assert!(verified(sink).await);
@@ -170,8 +177,8 @@ async fn the_whole_file_in_answer_to_a_range_starts_over() {
     })
     .await;
     let (bench, entry) = (Bench::new().await, regular_entry());
-    let mut sink = bench.stage(&entry).await;
-    fetch(&client(&hub.url), &entry, &mut sink).await.unwrap();
+    let sink = bench.stage(&entry).await;
+    fetch(&client(&hub.url), &entry, &sink).await.unwrap();
     assert_eq!(hub.ranges(), [None, Some("bytes=1000-".to_owned())]);
     assert!(verified(sink).await);
 }
@@ -184,7 +191,7 @@ async fn a_server_that_starts_over_and_breaks_off_again_is_given_up() {
     })
     .await;
     let (bench, entry) = (Bench::new().await, regular_entry());
-    let error = fetch(&client(&hub.url), &entry, &mut bench.stage(&entry).await).await.unwrap_err();
+    let error = fetch(&client(&hub.url), &entry, &bench.stage(&entry).await).await.unwrap_err();
     assert!(error.is_transient(), "{error}");
     assert_eq!(hub.asked().len(), 3);
 }
@@ -203,8 +210,8 @@ async fn an_answer_that_ends_early_without_a_length_is_gone_on_with() {
     .await;
     let bench = Bench::new().await;
     let entry = TreeEntry { size: 6, oid: GitOid::of_blob(b"abcdef"), ..regular_entry() };
-    let mut sink = bench.stage(&entry).await;
-    fetch(&client(&hub.url), &entry, &mut sink).await.unwrap();
+    let sink = bench.stage(&entry).await;
+    fetch(&client(&hub.url), &entry, &sink).await.unwrap();
     assert_eq!(hub.ranges(), [None, Some("bytes=3-".to_owned())]);
     assert!(verified(sink).await);
 }
@@ -220,8 +227,8 @@ async fn an_expired_address_is_replaced_by_a_fresh_one() {
     let base = cdn.url.clone();
     let hub = Server::start(move |_, nth| redirect(&lfs_entry(), &format!("{base}/signed/{nth}"))).await;
     let (bench, entry) = (Bench::new().await, lfs_entry());
-    let mut sink = bench.stage(&entry).await;
-    fetch(&client(&hub.url), &entry, &mut sink).await.unwrap();
+    let sink = bench.stage(&entry).await;
+    fetch(&client(&hub.url), &entry, &sink).await.unwrap();
     assert_eq!(cdn.targets(), ["/signed/0", "/signed/0", "/signed/1"]);
     assert_eq!(hub.ranges(), [None, Some("bytes=1000-".to_owned())]);
     assert!(verified(sink).await);
@@ -230,7 +237,7 @@ async fn an_expired_address_is_replaced_by_a_fresh_one() {
     let location = format!("{}/signed?sig=s3cret", cdn.url);
     let hub = Server::start(move |_, _| redirect(&lfs_entry(), &location)).await;
     let bench = Bench::new().await;
-    let error = fetch(&client(&hub.url), &entry, &mut bench.stage(&entry).await).await.unwrap_err();
+    let error = fetch(&client(&hub.url), &entry, &bench.stage(&entry).await).await.unwrap_err();
     assert!(matches!(error, UpstreamError::Http { .. }), "{error}");
     assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
     assert_eq!((hub.asked().len(), cdn.asked().len()), (3, 3));
@@ -253,8 +260,8 @@ async fn nothing_is_taken_from_an_answer_about_another_commit_or_content() {
     let refused = async |answer: Reply| {
         let hub = Server::start(move |_, _| answer.clone()).await;
         let bench = Bench::new().await;
-        let mut sink = bench.stage(&lfs_entry()).await;
-        let error = fetch(&client(&hub.url), &lfs_entry(), &mut sink).await.unwrap_err();
+        let sink = bench.stage(&lfs_entry()).await;
+        let error = fetch(&client(&hub.url), &lfs_entry(), &sink).await.unwrap_err();
         assert_eq!(sink.offset(), 0, "{error}");
         assert!(!error.is_transient() && hub.asked().len() == 1, "{error}");
         error
@@ -279,10 +286,10 @@ async fn bytes_beyond_the_declared_size_are_never_taken() {
         let declared = entry.clone();
         let hub = Server::start(move |_, _| identified(answer.clone(), &declared)).await;
         let bench = Bench::new().await;
-        let mut sink = bench.stage(&entry).await;
-        let result = fetch(&client(&hub.url), &entry, &mut sink).await;
+        let sink = bench.stage(&entry).await;
+        let result = fetch(&client(&hub.url), &entry, &sink).await;
         assert!(sink.offset() <= entry.size);
-        result.map(|()| sink.offset())
+        result.map(|_| sink.offset())
     };
     let longer = Reply::new(200).body("abcdefgh");
     assert!(matches!(refused(longer).await, Err(UpstreamError::WrongLength { answered: 8, .. })));
@@ -305,7 +312,7 @@ async fn a_file_that_shrank_is_told_when_the_rest_is_asked_for() {
     })
     .await;
     let (bench, entry) = (Bench::new().await, regular_entry());
-    let error = fetch(&client(&hub.url), &entry, &mut bench.stage(&entry).await).await.unwrap_err();
+    let error = fetch(&client(&hub.url), &entry, &bench.stage(&entry).await).await.unwrap_err();
     assert!(matches!(error, UpstreamError::WrongLength { answered: 900, .. }), "{error}");
 }
 
@@ -315,14 +322,14 @@ async fn files_are_not_fetched_from_private_addresses_that_the_hub_is_not_on() {
     for target in targets {
         let hub = Server::start(move |_, _| redirect(&lfs_entry(), target)).await;
         let (bench, entry) = (Bench::new().await, lfs_entry());
-        let error = fetch(&client(&hub.url), &entry, &mut bench.stage(&entry).await).await.unwrap_err();
+        let error = fetch(&client(&hub.url), &entry, &bench.stage(&entry).await).await.unwrap_err();
         assert!(matches!(error, UpstreamError::ForbiddenRedirect { .. }), "{target}: {error}");
     }
     // A storage host may redirect in turn, and is held to the same.
     let cdn = Server::start(|_, _| Reply::new(302).header("Location", "http://192.168.3.4/x")).await;
     let hub = Server::start(move |_, _| redirect(&lfs_entry(), &cdn.url)).await;
     let (bench, entry) = (Bench::new().await, lfs_entry());
-    let error = fetch(&client(&hub.url), &entry, &mut bench.stage(&entry).await).await.unwrap_err();
+    let error = fetch(&client(&hub.url), &entry, &bench.stage(&entry).await).await.unwrap_err();
     assert!(matches!(&error, UpstreamError::ForbiddenRedirect { host, .. } if host == "192.168.3.4"), "{error}");
 }
 
@@ -346,8 +353,8 @@ async fn a_name_that_leads_to_a_private_address_is_never_connected_to() {
 async fn an_empty_file_needs_no_request() {
     let bench = Bench::new().await;
     let entry = TreeEntry { size: 0, oid: GitOid::of_blob(b""), ..regular_entry() };
-    let mut sink = bench.stage(&entry).await;
-    fetch(&client("http://127.0.0.1:1"), &entry, &mut sink).await.unwrap();
+    let sink = bench.stage(&entry).await;
+    fetch(&client("http://127.0.0.1:1"), &entry, &sink).await.unwrap();
     assert!(verified(sink).await);
 }
 
@@ -355,10 +362,10 @@ async fn an_empty_file_needs_no_request() {
 async fn every_call_can_be_spawned() {
     fn spawnable<T: Send>(_: &T) {}
     let (bench, entry, client) = (Bench::new().await, regular_entry(), client("http://127.0.0.1:1"));
-    let mut sink = bench.stage(&entry).await;
+    let sink = bench.stage(&entry).await;
     spawnable(&client.snapshot_info(RepoKind::Model, "a/b", "main"));
     spawnable(&client.listing(RepoKind::Model, "a/b", commit()));
     spawnable(&client.refs(RepoKind::Model, "a/b"));
     spawnable(&client.commits(RepoKind::Model, "a/b", commit(), 1, |at| at == commit()));
-    spawnable(&fetch(&client, &entry, &mut sink));
+    spawnable(&fetch(&client, &entry, &sink));
 }
