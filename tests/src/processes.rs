@@ -159,9 +159,8 @@ impl Installation {
 }
 
 /// The store of an installation.
-fn storage_of(_engine: &Engine, folder: &Path) -> TestStorage {
-    // The one line to change when the store can be on a server: `engine.storage(folder)`.
-    Engine::embedded().storage(folder)
+fn storage_of(engine: &Engine, folder: &Path) -> TestStorage {
+    engine.storage(folder)
 }
 
 /// What a configuration says of a store.
