@@ -7,7 +7,7 @@ use acervo::context::Hub;
 use acervo_core::{Caller, RepoKind, Role};
 use acervo_store::db::{events, principals};
 use acervo_test_engine::Engine;
-use acervo_tests::test_hub::{TestHub, order, storage_config, test_storage};
+use acervo_tests::test_hub::{TestHub, order, storage_config};
 use futures::future::join_all;
 use tempfile::TempDir;
 
@@ -20,7 +20,7 @@ const PROCESSES: usize = 4;
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_that_open_a_new_database_at_once_all_start_and_make_one_administrator() {
     let (engine, folder) = (Engine::from_env(), TempDir::new().unwrap());
-    let (database, storage) = (engine.empty_database(folder.path()), test_storage(&engine, folder.path()));
+    let (database, storage) = (engine.empty_database(folder.path()), engine.storage(folder.path()));
     let mut config = Config::default();
     config.database.url = database.url();
     config.storage = storage_config(&storage);

@@ -55,7 +55,7 @@ impl Installation {
         let folder = TempDir::with_prefix("acervo-test-").expect("a temporary folder");
         let engine = Engine::from_env();
         let database = engine.database(folder.path());
-        let storage = storage_of(&engine, folder.path());
+        let storage = engine.storage(folder.path());
         let mut new = Installation { settings: BTreeMap::new(), started: AtomicU64::new(0), database, storage, folder };
         new.set("server.bind", "127.0.0.1:0");
         new.set("database.url", &new.database.url());
@@ -156,11 +156,6 @@ impl Installation {
     fn file(&self) -> PathBuf {
         self.folder.path().join("acervo.toml")
     }
-}
-
-/// The store of an installation.
-fn storage_of(engine: &Engine, folder: &Path) -> TestStorage {
-    engine.storage(folder)
 }
 
 /// What a configuration says of a store.

@@ -51,7 +51,7 @@ impl TestHub {
     pub async fn with(endpoint: &str, change: impl FnOnce(&mut Config)) -> TestHub {
         let folder = TempDir::with_prefix("acervo-test-").expect("a temporary folder");
         let engine = Engine::from_env();
-        let (database, storage) = (engine.database(folder.path()), test_storage(&engine, folder.path()));
+        let (database, storage) = (engine.database(folder.path()), engine.storage(folder.path()));
         TestHub::at_home(Home { database, storage, folder }, endpoint, change).await
     }
 
@@ -187,12 +187,6 @@ impl TestHub {
         self.sync(&mirror).await;
         mirror
     }
-}
-
-/// The store of a test on this engine.
-pub fn test_storage(_engine: &Engine, folder: &Path) -> TestStorage {
-    // The one line to change when the store can be on a server: `engine.storage(folder)`.
-    Engine::embedded().storage(folder)
 }
 
 /// What a configuration says of a store.
