@@ -1,5 +1,6 @@
 //! Where the hubs of this crate's own tests keep everything: on the engine of the run, gone with the value.
 
+use acervo_core::Secret;
 use acervo_store::blob::StorageConfig;
 use acervo_test_engine::{Engine, TestDatabase, TestStorage};
 use tempfile::TempDir;
@@ -16,7 +17,7 @@ pub(crate) struct TestHome {
 impl TestHome {
     pub(crate) fn new() -> TestHome {
         let (engine, folder) = (Engine::from_env(), TempDir::with_prefix("acervo-test-").unwrap());
-        let (database, storage) = (engine.database(folder.path()), test_storage(&engine, folder.path()));
+        let (database, storage) = (engine.database(folder.path()), engine.storage(folder.path()));
         TestHome { database, storage, folder }
     }
 
@@ -30,14 +31,15 @@ impl TestHome {
     }
 }
 
-/// The store of a test.
-fn test_storage(_engine: &Engine, folder: &std::path::Path) -> TestStorage {
-    // The one line to change when the store can be on a server: `engine.storage(folder)`.
-    Engine::embedded().storage(folder)
-}
-
 /// What a configuration says of a store.
 fn storage_config(storage: &TestStorage) -> StorageConfig {
-    // The one line to change when the store can be on a server: endpoint, keys and region.
-    StorageConfig { url: storage.url.clone() }
+    let defaults = StorageConfig::default();
+    StorageConfig {
+        url: storage.url.clone(),
+        endpoint: storage.endpoint.clone(),
+        region: storage.region.clone().unwrap_or(defaults.region.clone()),
+        access_key_id: storage.access_key.as_ref().map(Secret::new),
+        secret_access_key: storage.secret_key.as_ref().map(Secret::new),
+        ..defaults
+    }
 }

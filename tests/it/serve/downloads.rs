@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use acervo::app::cache;
 use acervo_core::{RepoKind, Role, Sha256Digest, Visibility};
 use acervo_tests::fixture::{Kind, random_bytes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -172,6 +173,8 @@ async fn what_was_asked_for_before_needs_no_database() {
         answers.push(get(&hub, "/acme/absent/resolve/main/config.json").await);
         answers
     };
+    // Or the poll for changes of other processes meets those just made here, and forgets everything in between.
+    cache::follow_generation(hub.hub()).await.unwrap();
     let cold = ask().await;
 
     hub.hub().db().close().await.unwrap();

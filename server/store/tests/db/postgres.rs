@@ -101,8 +101,8 @@ async fn a_restart_of_the_server_is_survived_and_its_absence_passes() {
 async fn a_session_that_is_cut_off_within_a_statement_may_be_tried_again() {
     let cluster = PostgresCluster::start();
     let db = Database::open(&config(&cluster.create_database("acervo"))).await.unwrap();
-    let waiting = db.writer().execute_unprepared("SELECT pg_sleep(600)");
-    let asleep = "FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'";
+    let waiting = db.writer().execute_unprepared("SELECT pg_sleep_for('10 minutes')");
+    let asleep = "FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep_for%' AND state = 'active'";
     let cut = async {
         while number(&db, &format!("SELECT count(*) {asleep}")).await == 0 {
             tokio::task::yield_now().await;

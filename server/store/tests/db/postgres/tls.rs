@@ -51,6 +51,8 @@ async fn is_encrypted(config: &DatabaseConfig) -> Result<bool, StoreError> {
 
 #[tokio::test]
 async fn connections_are_encrypted_and_verified_as_configured() {
+    // As the binary does before anything else: another crate of a build may bring a second provider.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let folder = tempfile::tempdir().unwrap();
     let (ours, others) = (certificates(folder.path(), "others").authority, certificates(folder.path(), "ours"));
     let (others, ours) = (ours, others);
