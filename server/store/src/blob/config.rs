@@ -187,6 +187,7 @@ impl StorageConfig {
 
     /// Refuses settings that belong to another kind of store: whoever wrote them expects them to count.
     fn refuse_foreign_keys(&self, kind: Option<BucketKind>) -> Result<(), BlobError> {
+        type Keys<'a> = &'a [(&'static str, bool)];
         let s3 = [
             ("access_key_id", self.access_key_id.is_some()),
             ("access_key_id_file", self.access_key_id_file.is_some()),
@@ -206,7 +207,7 @@ impl StorageConfig {
             ("instance_metadata", self.instance_metadata),
             ("ca_file", self.ca_file.is_some()),
         ];
-        let groups: [(&str, bool, &[(&str, bool)]); 4] = [
+        let groups: [(&str, bool, Keys<'_>); 4] = [
             ("S3", kind == Some(BucketKind::S3), &s3),
             ("Azure", kind == Some(BucketKind::Azure), &azure),
             ("Google", kind == Some(BucketKind::Google), &google),
