@@ -5,8 +5,8 @@
 #![expect(clippy::expect_used, reason = "a harness stops where something is wrong, as tests do")]
 
 pub mod binary;
+pub mod clients;
 pub mod expect;
 pub mod fake_upstream;
 pub mod fixture;
-pub mod python;
 pub mod test_hub;
