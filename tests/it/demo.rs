@@ -9,7 +9,9 @@ use acervo::demo::{DemoMirror, DemoUpstream, order};
 use acervo::worker;
 use acervo_core::{Caller, GitOid, RepoKind, Sha256Digest};
 use acervo_store::db::jobs::{self, State};
-use acervo_tests::{binary, python};
+use acervo_tests::binary;
+use acervo_tests::clients::run::Client;
+use acervo_tests::clients::table::Table;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -74,13 +76,13 @@ async fn its_models_and_dataset_load_in_stock_libraries() {
         }
     }
     assert_eq!(models.len(), 4);
-    let expect = json!({ "repo": models[0]["repo"], "models": models });
-    for case in ["transformers-load", "safetensors-metadata"] {
-        python::run(case, mirror.url(), &expect).await.unwrap();
+    let scenes = json!({ "demo": { "repo": models[0]["repo"], "models": models }, "demo-dataset": dataset });
+    let (table, mut failures) = (Table::load(), Vec::new());
+    for client in &table.clients {
+        let cases = table.runs(&client.id, &["demo", "demo-dataset"]);
+        failures.extend(Client::named(&client.id).run(mirror.url(), &scenes, &cases).await);
     }
-    for case in ["datasets-load", "datasets-stream", "snapshot-whole"] {
-        python::run(case, mirror.url(), &dataset).await.unwrap();
-    }
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
     mirror.stop().await;
     upstream.stop().await;
 }

@@ -8,9 +8,9 @@
 
 mod access;
 mod cli;
+mod clients;
 mod demo;
 mod deploy;
-mod python;
 mod serve;
 mod starting;
 mod survive;

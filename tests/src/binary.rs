@@ -3,11 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// Where cargo puts the binary: beside the folder of the test binaries.
+/// The `acervo` binary.
 pub fn path() -> PathBuf {
+    named("acervo")
+}
+
+/// Where cargo puts a binary of this workspace: beside the folder of the test binaries.
+pub fn named(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the path of this test");
     let profile = test.parent().and_then(Path::parent).expect("a target folder");
-    let binary = profile.join("acervo");
+    let binary = profile.join(name);
     assert!(binary.is_file(), "`{}` is not built; run the tests with `tests/run`", binary.display());
     binary
 }

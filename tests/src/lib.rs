@@ -5,10 +5,10 @@
 #![expect(clippy::expect_used, reason = "a harness stops where something is wrong, as tests do")]
 
 pub mod binary;
+pub mod clients;
 pub mod expect;
 pub mod fake_upstream;
 pub mod fault_proxy;
 pub mod fixture;
 pub mod processes;
-pub mod python;
 pub mod test_hub;

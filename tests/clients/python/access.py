@@ -15,19 +15,20 @@ from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
     LocalEntryNotFoundError,
-    RemoteEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
 from huggingface_hub.file_download import _CACHED_NO_EXIST
 
+import compat
+from compat import RemoteEntryNotFoundError
 from harness import Failure, Scene, case, check, check_equal, check_file, check_raises
 
 # The one text by which the client tells a bad token from a repository it may not see, over https.
 BAD_CREDENTIALS = "Invalid credentials in Authorization header"
 
 
-@case
+@case()
 def whoami(scene: Scene) -> None:
     """A token is told its owner, organisations and role.
 
@@ -44,7 +45,7 @@ def whoami(scene: Scene) -> None:
         check_equal("role of the token", token.get("role"), who["role"])
 
 
-@case
+@case()
 def auth_check(scene: Scene) -> None:
     """auth_check passes for those who may read, and only for them.
 
@@ -58,7 +59,7 @@ def auth_check(scene: Scene) -> None:
     check_raises(RepositoryNotFoundError, "anonymous auth_check", refused(False))
 
 
-@case
+@case()
 def missing_repo(scene: Scene) -> None:
     """A repository that is not there: 401 to nobody in particular, 404 to a known user.
 
@@ -71,7 +72,7 @@ def missing_repo(scene: Scene) -> None:
             check_refusal(what, error, status)
 
 
-@case
+@case()
 def missing_revision(scene: Scene) -> None:
     """A branch or commit that is not there is a missing revision, not a missing repository."""
     name = min(scene.files)
@@ -82,7 +83,7 @@ def missing_revision(scene: Scene) -> None:
     check_equal("cached commits", sorted((scene.cache_of() / "snapshots").glob("*")), [])
 
 
-@case
+@case()
 def missing_entry(scene: Scene) -> None:
     """A file that is not there is remembered as absent, under its commit."""
     for name in ("nowhere.bin", "no/where.bin"):
@@ -96,7 +97,7 @@ def missing_entry(scene: Scene) -> None:
         check(cached is _CACHED_NO_EXIST, f"the cache says {cached!r} of `{name}`")
 
 
-@case
+@case()
 def unselected_entry(scene: Scene) -> None:
     """A file the mirror leaves out is missing, says why, and is not remembered as absent.
 
@@ -113,7 +114,7 @@ def unselected_entry(scene: Scene) -> None:
     check(not list(scene.cache_of().glob(".no_exist/**/*")), "the client has remembered the file as absent")
 
 
-@case
+@case()
 def private_anonymous(scene: Scene) -> None:
     """To nobody in particular, a private repository looks exactly like one that is not there.
 
@@ -122,7 +123,7 @@ def private_anonymous(scene: Scene) -> None:
     check_hidden(scene, False, 401)
 
 
-@case
+@case()
 def private_stranger(scene: Scene) -> None:
     """To a user without a right to it, a private repository looks exactly like one that is not there.
 
@@ -131,7 +132,7 @@ def private_stranger(scene: Scene) -> None:
     check_hidden(scene, scene.expect["private"]["stranger"], 404)
 
 
-@case
+@case()
 def private_reader(scene: Scene) -> None:
     """To its readers, a private repository is like any other, and says that it is private.
 
@@ -151,7 +152,7 @@ def private_reader(scene: Scene) -> None:
     check_file(path, name, entry)
 
 
-@case
+@case()
 def gated(scene: Scene) -> None:
     """A gated repository is seen by everybody and read by those who were let in.
 
@@ -168,7 +169,7 @@ def gated(scene: Scene) -> None:
         hf_hub_download(filename=door["path"], token=door["reader"], **named)
 
 
-@case
+@case()
 def held(scene: Scene) -> None:
     """A commit that awaits a decision is refused to readers with a reason.
 
@@ -181,7 +182,7 @@ def held(scene: Scene) -> None:
         check(len(error.response.headers.get("x-error-message", "")) > 10, f"{what} gives no reason")
 
 
-@case
+@case()
 def recalled(scene: Scene) -> None:
     """A commit that was withdrawn is disabled, which clients do not take for missing.
 
@@ -191,7 +192,7 @@ def recalled(scene: Scene) -> None:
         check_refusal(what, error, 403)
 
 
-@case
+@case()
 def bad_token(scene: Scene) -> None:
     """A token of this hub that does not work is an error everywhere, even where none is needed.
 
@@ -200,7 +201,7 @@ def bad_token(scene: Scene) -> None:
     tokens, name = scene.expect["bad_tokens"], min(scene.files)
     check(bool(tokens), "`bad_tokens` is empty, so the case would prove nothing")
     for fault, token in tokens.items():
-        error = check_raises(HfHubHTTPError, f"whoami with a {fault} token", lambda: scene.api.whoami(token=token))
+        error = check_raises(compat.WhoamiError, f"whoami with a {fault} token", lambda: scene.api.whoami(token=token))
         check_equal("status of whoami", error.response.status_code, 401)
         for what, call in reads(scene, scene.named, name, token).items():
             error = check_raises(HfHubHTTPError, f"{what} with a {fault} token", call)
@@ -209,7 +210,7 @@ def bad_token(scene: Scene) -> None:
             check_equal(f"`X-Error-Message` of {what}", text, BAD_CREDENTIALS)
 
 
-@case
+@case()
 def foreign_token(scene: Scene) -> None:
     """A token of another hub, which clients send by themselves, is like none: public things stay public.
 
@@ -221,11 +222,46 @@ def foreign_token(scene: Scene) -> None:
     path = hf_hub_download(filename=name, revision=scene.revision, token=token, **scene.named)
     check_file(path, name, scene.files[name])
     scene.api.auth_check(**scene.named, token=token)
-    error = check_raises(HfHubHTTPError, "whoami", lambda: scene.api.whoami(token=token))
+    error = check_raises(compat.WhoamiError, "whoami", lambda: scene.api.whoami(token=token))
     check_equal("status of whoami", error.response.status_code, 401)
     named = {"repo_id": scene.repo + "-nowhere", "repo_type": scene.kind}
     error = check_raises(RepositoryNotFoundError, "a missing repo", lambda: scene.api.repo_info(**named, token=token))
     check_equal("status of a missing repo", error.response.status_code, 401)
+
+
+@case()
+def upload_refused(scene: Scene) -> None:
+    """What this hub does not take is refused at once, with a reason, and changes nothing.
+
+    Needs `whoami`.
+    """
+    api, token = scene.api, scene.expect["whoami"]["token"]
+    named = {**scene.named, "token": token}
+    # As large a file as goes through LFS or Xet on other hubs, and one that would go into the commit.
+    large = scene.home / "large.bin"
+    large.write_bytes(bytes(11_000_000))
+    attempts: dict[str, Callable[[], Any]] = {
+        "create_repo": lambda: api.create_repo(scene.repo + "-new", repo_type=scene.kind, token=token, **sdk_of(scene)),
+        "upload_file": lambda: api.upload_file(path_or_fileobj=b"{}", path_in_repo="new.json", **named),
+        "upload_file of a large file": lambda: api.upload_file(path_or_fileobj=large, path_in_repo="large.bin", **named),
+        "delete_file": lambda: api.delete_file(min(scene.files), **named),
+        "create_branch": lambda: api.create_branch(branch="new", **named),
+        "create_tag": lambda: api.create_tag(tag="new", **named),
+        "delete_repo": lambda: api.delete_repo(**named),
+    }
+    for what, call in attempts.items():
+        mark = scene.wire.mark()
+        error = check_raises(HfHubHTTPError, what, call)
+        check_refusal(what, error, 404)
+        check("is not part of this hub" in str(error), f"{what} says {str(error)!r}")
+        check(len(scene.wire.since(mark)) <= 2, f"{what} was tried again: {list(map(str, scene.wire.since(mark)))}")
+    check_equal("commit afterwards", api.repo_info(**scene.named, revision=scene.revision).sha, scene.commit)
+    check_equal("files afterwards", set(api.list_repo_files(**scene.named)), set(scene.files))
+
+
+def sdk_of(scene: Scene) -> dict[str, str]:
+    """What else a repository of this kind needs to be created with."""
+    return {"space_sdk": "static"} if scene.kind == "space" else {}
 
 
 def hidden_of(scene: Scene) -> dict[str, str]:
@@ -305,6 +341,6 @@ def face_of(error: Any, repo: str) -> dict[str, Any]:
     headers = {name.lower(): value.replace(repo, "REPO") for name, value in response.headers.items()}
     return {
         "status": response.status_code,
-        "body": response.text.replace(repo, "REPO") if response.is_closed and hasattr(response, "_content") else None,
+        "body": (compat.body_of(response) or "").replace(repo, "REPO"),
         **{name: value for name, value in headers.items() if name not in own},
     }

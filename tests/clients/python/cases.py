@@ -1,19 +1,19 @@
-"""Runs one conformance case of the stock Python clients against a hub: `python cases.py CASE`.
+"""Runs conformance cases of the stock Python clients against a hub: `python cases.py CASE@SCENE ..`.
 
 The integration tests start it with a server behind it; `cases.py --list` prints the names of all cases, so that they
-can prove that every one was run. A case prints `ok CASE` and exits 0, or says on the standard error output exactly
-what was not as expected, with the requests it had made, and exits 1. A wrong call of this script exits 2.
+can prove that every one was run. A case prints `ok CASE@SCENE`, or says on the standard error output exactly what was
+not as expected, with the requests it had made; the status is 1 if one failed, and 2 after a wrong call.
 
 It starts no server, and makes no repository: what is there is stated by the caller.
 
 Environment
     HF_ENDPOINT   base URL of the hub; clients are not let out to any other host
-    HF_HOME       a fresh folder
+    HF_HOME       a folder, emptied before each case
     HF_TOKEN      optional: the token that ordinary calls send
     EXPECT        path of a JSON file that states what must be seen
 
-EXPECT is one object. A case fails if a key it needs is absent (`needs` in its docstring names those beyond the first
-block), or if the fixture holds nothing of the sort it is about.
+EXPECT holds one object a scene, by the scene's name. A case fails if a key it needs is absent (`needs` in its
+docstring names those beyond the first block), or if the fixture holds nothing of the sort it is about.
 
     repo          "acme/tiny"
     repo_type     "model" (default), "dataset", "space"
@@ -54,6 +54,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
+import shutil
 import sys
 import traceback
 from pathlib import Path
@@ -67,7 +68,7 @@ EXCHANGES_SHOWN_MAX = 60
 
 
 def main(arguments: list[str]) -> int:
-    """Runs the case that `arguments` name."""
+    """Runs the cases that `arguments` name, one after the other."""
     prepare_environment()
     # After the environment is set: the clients read it when they are imported.
     import access
@@ -80,24 +81,55 @@ def main(arguments: list[str]) -> int:
     if arguments == ["--list"]:
         print("\n".join(harness.CASES))
         return 0
-    if len(arguments) != 1 or arguments[0] not in harness.CASES:
-        print(f"usage: cases.py --list | CASE; there is no case {arguments}", file=sys.stderr)
+    wrong = [argument for argument in arguments if argument.partition("@")[0] not in harness.CASES]
+    if wrong or not arguments:
+        print(f"usage: cases.py --list | CASE@SCENE ..; there is no case {wrong}", file=sys.stderr)
         return 2
-    return run(arguments[0])
+    failed = [argument for argument in arguments if not alone(argument)]
+    return 1 if failed else 0
 
 
-def run(name: str) -> int:
+def alone(argument: str) -> bool:
+    """Runs one case in a process and a home of its own.
+
+    The process is a fork of this one, which has imported the clients and done nothing with them: importing them anew
+    takes longer than most cases. A thread would not live on in the fork, so there must be none.
+    """
+    home = Path(os.environ["HF_HOME"])
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    threads = len(os.listdir("/proc/self/task"))
+    if threads != 1:
+        raise RuntimeError(f"this process has {threads} threads; something started one when it was imported")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            status = run(argument)
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            # Not by way of the interpreter's end, which belongs to the parent.
+            os._exit(status)
+    _, status = os.waitpid(child, 0)
+    return status == 0
+
+
+def run(argument: str) -> int:
     """Runs one case and reports it."""
     faulthandler.dump_traceback_later(CASE_SECONDS_MAX, exit=True)
     wire = None
     try:
+        name, _, scene = argument.partition("@")
         endpoint = os.environ["HF_ENDPOINT"].rstrip("/")
         wire = harness.Wire(urlsplit(endpoint).netloc)
         wire.install()
         home = Path(os.environ["HF_HOME"])
-        harness.check(not (home / "hub").exists(), f"HF_HOME `{home}` is not fresh: it has a cache already")
-        expect = harness.Expect(json.loads(Path(os.environ["EXPECT"]).read_text(encoding="utf-8")))
-        harness.CASES[name](harness.Scene(endpoint, home, expect, wire))
+        scenes = json.loads(Path(os.environ["EXPECT"]).read_text(encoding="utf-8"))
+        harness.check(scene in scenes, f"the expectation states no scene `{scene}`")
+        harness.CASES[name](harness.Scene(endpoint, home, harness.Expect(scenes[scene]), wire))
         # Some clients swallow every error, so what the recorder refused is looked at again here.
         harness.check(not wire.strays, f"clients were led to other hosts: {wire.strays}")
     except Exception as error:
@@ -106,9 +138,9 @@ def run(name: str) -> int:
         if not isinstance(error, harness.Failure):
             traceback.print_exc()
             error = f"unexpected `{type(error).__name__}`: {' '.join(str(error).split())}"
-        print(f"failed {name}: {error}", file=sys.stderr)
+        print(f"failed {argument}: {error}", file=sys.stderr)
         return 1
-    print(f"ok {name}")
+    print(f"ok {argument}")
     return 0
 
 

@@ -6,14 +6,16 @@ Every file that arrives is compared by size and SHA-256 with the expectation, ne
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, snapshot_download
 
-from harness import Scene, case, check, check_equal, check_file, check_folder, etag_of, matching, pick
+import compat
+from harness import Failure, Scene, case, check, check_equal, check_file, check_folder, etag_of, matching, pick
 
 
-@case
+@case()
 def snapshot_whole(scene: Scene) -> None:
     """A snapshot has every file, byte for byte, and no other."""
     folder = Path(snapshot_download(**scene.named, revision=scene.revision))
@@ -22,7 +24,7 @@ def snapshot_whole(scene: Scene) -> None:
     check_one_get_for_each(scene.wire.contents(), scene.files)
 
 
-@case
+@case()
 def snapshot_patterns(scene: Scene) -> None:
     """Patterns fetch what they keep and nothing else."""
     patterns = scene.expect.get("patterns", {"allow": ["*.json"], "ignore": ["*.safetensors"]})
@@ -42,7 +44,7 @@ def snapshot_patterns(scene: Scene) -> None:
         check_one_get_for_each(scene.wire.contents(mark), expected)
 
 
-@case
+@case()
 def snapshot_again(scene: Scene) -> None:
     """A second snapshot costs one look at the revision; by commit id, or offline, it costs nothing."""
     first = snapshot_download(**scene.named, revision=scene.revision)
@@ -56,13 +58,15 @@ def snapshot_again(scene: Scene) -> None:
 
     mark = scene.wire.mark()
     check_equal("snapshot by commit id", snapshot_download(**scene.named, revision=scene.commit), first)
+    check_equal("requests by commit id", len(scene.wire.since(mark)), int(compat.LISTS_AGAIN_BY_COMMIT))
+    mark = scene.wire.mark()
     offline = snapshot_download(**scene.named, revision=scene.revision, local_files_only=True)
     check_equal("offline snapshot", offline, first)
-    check_equal("requests by commit id and offline", list(map(str, scene.wire.since(mark))), [])
+    check_equal("requests offline", list(map(str, scene.wire.since(mark))), [])
     check_folder(first, scene.files)
 
 
-@case
+@case()
 def snapshot_next_revision(scene: Scene) -> None:
     """Going from an older commit to the head fetches only content that was not there.
 
@@ -81,7 +85,7 @@ def snapshot_next_revision(scene: Scene) -> None:
     check_equal("content fetched for the head", etags, fresh)
 
 
-@case
+@case(since=(1, 0))
 def snapshot_dry_run(scene: Scene) -> None:
     """The plan of a download states every file with its size, and fetches nothing."""
     plan = snapshot_download(**scene.named, revision=scene.revision, dry_run=True)
@@ -91,7 +95,7 @@ def snapshot_dry_run(scene: Scene) -> None:
     check_equal("requests for content", list(map(str, scene.wire.contents())), [])
 
 
-@case
+@case()
 def snapshot_local_dir(scene: Scene) -> None:
     """A plain folder gets the files; once it has them, LFS files are recognised by their sha256 alone."""
     folder = scene.home / "local"
@@ -111,7 +115,7 @@ def snapshot_local_dir(scene: Scene) -> None:
     check_one_get_for_each(scene.wire.contents(mark), regular)
 
 
-@case
+@case(since=(1, 0))
 def snapshot_verify(scene: Scene) -> None:
     """The client's own checksum verification agrees with the listing."""
     snapshot_download(**scene.named, revision=scene.revision)
@@ -120,33 +124,73 @@ def snapshot_verify(scene: Scene) -> None:
     check_equal("mismatches", (outcome.mismatches, outcome.missing_paths, outcome.extra_paths), ([], [], []))
 
 
-@case
+@case()
 def file_kinds(scene: Scene) -> None:
-    """One file of each awkward sort arrives, filed under the commit and named by its own hash in the cache."""
-    kinds = {
+    """One file of each sort arrives, filed under the commit and named by its own hash in the cache."""
+    fetch_each(scene, {
         "LFS file": lambda _, entry: entry["lfs"] and entry["size"] > 0,
         "regular file": lambda name, entry: not entry["lfs"] and entry["size"] > 0 and "/" not in name,
-        "file in a folder": lambda name, _: "/" in name,
-        "file in a folder of a folder": lambda name, _: name.count("/") > 1,
+        "LFS file in a folder of a folder": lambda name, entry: entry["lfs"] and name.count("/") > 1,
+    })
+
+
+@case()
+def file_odd_paths(scene: Scene) -> None:
+    """A file whose path holds a space, letters beyond ASCII, `+`, `#` or `%` arrives under that path."""
+    fetch_each(scene, {
         "path with a space": lambda name, _: " " in name,
         "path beyond ASCII": lambda name, _: not name.isascii(),
         "path with `+`, `#` or `%`": lambda name, _: any(c in name for c in "+#%"),
-        "empty file": lambda _, entry: entry["size"] == 0,
-    }
-    for what, wanted in kinds.items():
-        name = pick(scene.files, what, wanted)
-        fetch(scene, name, scene.revision, scene.commit, scene.files[name])
+    })
 
 
-@case
+@case()
+def file_empty(scene: Scene) -> None:
+    """An empty file arrives."""
+    fetch_each(scene, {"empty file": lambda _, entry: entry["size"] == 0})
+
+
+@case(since=(1, 0))
+def cut_resumed(scene: Scene) -> None:
+    """A transfer that is cut goes on by itself where it stopped, and the file is whole.
+
+    To be run through a link that cuts.
+    """
+    name = max(scene.files, key=lambda name: scene.files[name]["size"])
+    fetch(scene, name, scene.revision, scene.commit, scene.files[name])
+    check_went_on([exchange.range for exchange in scene.wire.contents()])
+
+
+@case(until=(1, 0))
+def cut_retried(scene: Scene) -> None:
+    """A transfer that is cut fails, leaves nothing that passes for the file, and goes on when it is tried again.
+
+    To be run through a link that cuts.
+    """
+    name = max(scene.files, key=lambda name: scene.files[name]["size"])
+    for failures in range(5):
+        try:
+            fetch(scene, name, scene.revision, scene.commit, scene.files[name])
+        except compat.CutError:
+            whole = [path.name for path in scene.cache_of().rglob("*") if path.name in (name, etag_of(scene.files[name]))]
+            check_equal("files that pass for the whole one", whole, [])
+            continue
+        check(failures > 0, "the transfer was not cut")
+        check_went_on([exchange.range for exchange in scene.wire.contents()])
+        return
+    raise Failure("the download failed five times")
+
+
+@case()
 def file_revisions(scene: Scene) -> None:
-    """By branch, tag, pull request and commit id: the right commit and its bytes.
+    """By branch, tag, pull request, commit id and short commit id: the right commit and its bytes.
 
     Needs `branches`, `tags`, `snapshots`.
     """
     revisions = {**scene.expect["branches"], **scene.expect["tags"]}
     revisions |= {commit: commit for commit in [scene.commit, *scene.expect["snapshots"]]}
     revisions |= scene.expect.get("pull_requests", {}) | scene.expect.get("converts", {})
+    revisions[scene.commit[:10]] = scene.commit
     check(len(set(revisions.values())) > 1, "all revisions are the same commit, so the case would prove nothing")
     check(bool(scene.expect["tags"]), "`tags` is empty, so the case would prove nothing")
     for revision, commit in revisions.items():
@@ -161,7 +205,7 @@ def file_revisions(scene: Scene) -> None:
             check_equal(f"commit cached for `{revision}`", ref.read_text(), commit)
 
 
-@case
+@case()
 def file_metadata(scene: Scene) -> None:
     """HEAD states commit, size and hash of every file, and neither Xet nor another place to fetch it from."""
     for name, entry in scene.files.items():
@@ -177,7 +221,7 @@ def file_metadata(scene: Scene) -> None:
         check(seen.location.startswith(scene.endpoint + "/"), f"`{name}` is to be fetched from {seen.location!r}")
 
 
-@case
+@case()
 def renamed(scene: Scene) -> None:
     """A former or differently spelled id leads to the repository, by a redirect old clients follow too.
 
@@ -202,12 +246,26 @@ def renamed(scene: Scene) -> None:
         check(location.startswith("/") and not location.startswith("//"), f"`Location` is not relative: {location!r}")
 
 
+def fetch_each(scene: Scene, kinds: dict[str, Callable[[str, dict], bool]]) -> None:
+    """Downloads one file of each sort."""
+    for what, wanted in kinds.items():
+        name = pick(scene.files, what, wanted)
+        fetch(scene, name, scene.revision, scene.commit, scene.files[name])
+
+
 def fetch(scene: Scene, name: str, revision: str, commit: str, entry: dict, cache: Path | None = None) -> None:
     """Downloads one file and checks bytes and place in the cache."""
     path = Path(hf_hub_download(filename=name, revision=revision, cache_dir=cache, **scene.named))
     check_file(path, f"{name}` at `{revision}", entry)
     check(path.as_posix().endswith(f"/snapshots/{commit}/{name}"), f"`{name}` at `{revision}` was filed as `{path}`")
     check_equal(f"cache name of `{name}`", path.resolve().name, etag_of(entry))
+
+
+def check_went_on(asked: list[str | None]) -> None:
+    """Fails unless the first request was for all and each other one for what was still lacking."""
+    check(asked[0] is None and len(asked) > 1, f"the transfer was not cut: the ranges asked for were {asked}")
+    starts = [int((text or "bytes=0-").removeprefix("bytes=").split("-")[0]) for text in asked[1:]]
+    check(starts == sorted(set(starts)) and starts[0] > 0, f"the client began anew: {asked}")
 
 
 def check_one_get_for_each(seen: list, files: dict[str, dict]) -> None:

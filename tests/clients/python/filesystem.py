@@ -9,6 +9,7 @@ from pathlib import Path
 
 from huggingface_hub import HfFileSystem, hf_hub_download
 
+import compat
 from harness import Scene, case, check, check_equal, check_file, check_raises, pick
 from metadata import folders_of
 
@@ -16,7 +17,7 @@ from metadata import folders_of
 BLOCK_BYTES = 1000
 
 
-@case
+@case()
 def filesystem_list(scene: Scene) -> None:
     """ls, info, find, glob and exists agree with the listing."""
     fs, root = HfFileSystem(), root_of(scene)
@@ -42,7 +43,7 @@ def filesystem_list(scene: Scene) -> None:
     check_raises(FileNotFoundError, "ls of a missing revision", lambda: fresh(fs).ls(root.split("@")[0] + "@nowhere"))
 
 
-@case
+@case()
 def filesystem_read(scene: Scene) -> None:
     """Whole reads, seeks, ranges and reads across the end give the true bytes, by ranged requests."""
     big = lambda _, entry: entry["lfs"] and entry["size"] > 4 * BLOCK_BYTES
@@ -72,6 +73,9 @@ def filesystem_read(scene: Scene) -> None:
     mark = scene.wire.mark()
     with fs.open(path, "rb", block_size=0) as file:
         check(file.read() == true, "the stream differs from the file")
+    if compat.STREAMS_AT_ONCE:
+        check_equal("statuses of the stream", [e.status for e in scene.wire.contents(mark)], [200])
+        return
     with fs.open(path, "rb", block_size=0) as file:
         # Where a stream that broke right at its end is taken up again: 416 tells the client that it has everything.
         file.loc = size
@@ -81,7 +85,19 @@ def filesystem_read(scene: Scene) -> None:
     check_equal("`Content-Range` past the end", at_end, f"bytes */{size}")
 
 
-@case
+@case()
+def range_read(scene: Scene) -> None:
+    """A part of a file is read without the rest of it."""
+    name = pick(scene.files, "LFS file", lambda _, entry: entry["lfs"] and entry["size"] > 2000)
+    local = hf_hub_download(filename=name, revision=scene.commit, **scene.named)
+    check_file(local, name, scene.files[name])
+    mark = scene.wire.mark()
+    seen = HfFileSystem().cat_file(f"{root_of(scene)}/{name}", start=1000, end=1500)
+    check_equal("bytes 1000 to 1500", seen, Path(local).read_bytes()[1000:1500])
+    check_equal("statuses", {exchange.status for exchange in scene.wire.contents(mark)}, {206})
+
+
+@case()
 def filesystem_read_all(scene: Scene) -> None:
     """Every file read through the file system has its digest, the empty one included."""
     fs, root = HfFileSystem(), root_of(scene)

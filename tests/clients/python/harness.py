@@ -148,39 +148,24 @@ class Wire:
 
     def install(self) -> None:
         """Makes every client built on huggingface_hub's session go through this recorder."""
-        from huggingface_hub import set_client_factory
-        from huggingface_hub.utils._http import default_client_factory
+        import compat
 
-        def factory() -> Any:
-            client = default_client_factory()
-            hooks = client.event_hooks
-            hooks["request"].append(self._on_request)
-            hooks["response"].append(self._on_response)
-            client.event_hooks = hooks
-            return client
+        compat.watch(self._on_request, self._on_response)
 
-        set_client_factory(factory)
-
-    def _on_request(self, request: Any) -> None:
-        host = request.url.netloc.decode()
+    def _on_request(self, method: str, host: str, url: str) -> None:
         # `datasets` makes the second name up from the endpoint: no server sent it there.
         if host in (self.host, f"datasets-server.{self.host}"):
             return
-        stray = f"{request.method} {request.url}"
+        stray = f"{method} {url}"
         if not stray.startswith(OWN_PINGS):
             with self._lock:
                 self.strays.append(stray)
         raise Failure(f"a client was led to another host: {stray}")
 
-    def _on_response(self, response: Any) -> None:
-        request = response.request
-        exchange = Exchange(
-            method=request.method,
-            path=request.url.raw_path.decode(),
-            status=response.status_code,
-            range=request.headers.get("range"),
-            headers={name.lower(): value for name, value in response.headers.items()},
-        )
+    def _on_response(
+        self, method: str, path: str, status: int, asked: dict[str, str], answered: dict[str, str]
+    ) -> None:
+        exchange = Exchange(method, path, status, asked.get("range"), answered)
         with self._lock:
             self.exchanges.append(exchange)
 
@@ -277,10 +262,18 @@ class Scene:
 CASES: dict[str, Callable[[Scene], None]] = {}
 
 
-def case(run: Callable[[Scene], None]) -> Callable[[Scene], None]:
-    """Registers a function as the case of its name, with hyphens."""
-    name = run.__name__.replace("_", "-")
-    if name in CASES:
-        raise ValueError(f"two cases are called `{name}`")
-    CASES[name] = run
-    return run
+def case(
+    since: tuple[int, int] = (0, 0), until: tuple[int, int] = (99, 0)
+) -> Callable[[Callable[[Scene], None]], Callable[[Scene], None]]:
+    """Registers a function as the case of its name, with hyphens, for generations of the client in this span."""
+    import compat
+
+    def register(run: Callable[[Scene], None]) -> Callable[[Scene], None]:
+        name = run.__name__.replace("_", "-")
+        if name in CASES:
+            raise ValueError(f"two cases are called `{name}`")
+        if since <= compat.VERSION < until:
+            CASES[name] = run
+        return run
+
+    return register

@@ -22,7 +22,7 @@ NUMPY_TYPES = {"BOOL", "I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "F1
 TEXT = "Ein Brief für Élodie: 3,14 ≈ π, 你好!"
 
 
-@case
+@case()
 def card(scene: Scene) -> None:
     """The card loads with its front matter, and is the file itself.
 
@@ -36,7 +36,7 @@ def card(scene: Scene) -> None:
     check(len(seen.text.strip()) > 0, "the card has no text")
 
 
-@case
+@case()
 def safetensors_metadata(scene: Scene) -> None:
     """Names, types, shapes and shards of all tensors are read from headers alone, by ranged requests.
 
@@ -53,7 +53,7 @@ def safetensors_metadata(scene: Scene) -> None:
             check(exchange.status == 206, f"a header was not answered by a range: {exchange}")
 
 
-@case
+@case(since=(2, 0))
 def safetensors_index(scene: Scene) -> None:
     """The headers of all shards come in one answer.
 
@@ -68,7 +68,7 @@ def safetensors_index(scene: Scene) -> None:
         check_equal("number of requests", len(scene.wire.since(mark, part=model["repo"])), 1)
 
 
-@case
+@case(since=(2, 0))
 def transformers_load(scene: Scene) -> None:
     """Configuration, tokenizer and every tensor of each model are those it was generated with.
 
@@ -99,7 +99,25 @@ def transformers_load(scene: Scene) -> None:
         check_equal(f"commits that `{repo}` was loaded from", commits, {model["commit"]})
 
 
-@case
+@case(since=(2, 0))
+def tokenizers_load(scene: Scene) -> None:
+    """The tokenizer of each model, loaded by tokenizers alone, gives the ids it gave before it was mirrored.
+
+    Needs `models`.
+    """
+    from tokenizers import Tokenizer
+
+    for model in models_of(scene):
+        repo, text = model["repo"], model.get("text", TEXT)
+        path = hf_hub_download(repo, "tokenizer.json")
+        true = Tokenizer.from_file(str(Path(model["generated_dir"]) / "tokenizer.json")).encode(text)
+        check(len(true.ids) > 1, f"the tokenizer of `{repo}` makes {true.ids} of {text!r}, which proves nothing")
+        for seen in (Tokenizer.from_file(path), Tokenizer.from_pretrained(repo)):
+            check_equal(f"token ids of `{repo}`", seen.encode(text).ids, true.ids)
+            check_equal(f"tokens of `{repo}`", seen.encode(text).tokens, true.tokens)
+
+
+@case(since=(2, 0))
 def datasets_load(scene: Scene) -> None:
     """load_dataset gives every row of every split.
 
@@ -111,7 +129,7 @@ def datasets_load(scene: Scene) -> None:
     check_splits({name: list(split) for name, split in loaded.items()}, scene.expect["dataset"])
 
 
-@case
+@case(since=(2, 0))
 def datasets_stream(scene: Scene) -> None:
     """Streaming gives every row as well, read by ranges and kept nowhere.
 

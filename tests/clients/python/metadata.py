@@ -10,15 +10,15 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from huggingface_hub.errors import RemoteEntryNotFoundError
 from huggingface_hub.hf_api import RepoFile, RepoFolder
 
+from compat import RemoteEntryNotFoundError
 from harness import Failure, Scene, case, check, check_equal, check_raises, check_subset, pick, pointer_size
 
 HEX_40 = re.compile(r"[0-9a-f]{40}")
 
 
-@case
+@case()
 def repo_info(scene: Scene) -> None:
     """Info with file metadata states the commit and every file's size, blob id and LFS hash."""
     info = info_of(scene, files_metadata=True)
@@ -33,7 +33,7 @@ def repo_info(scene: Scene) -> None:
     check_info(info, scene.expect.get("info", {}))
 
 
-@case
+@case()
 def repo_info_described(scene: Scene) -> None:
     """Info states what the card says: tags, task, library, licence.
 
@@ -44,7 +44,7 @@ def repo_info_described(scene: Scene) -> None:
     check_info(info_of(scene), expected)
 
 
-@case
+@case()
 def repo_info_revisions(scene: Scene) -> None:
     """Info of a branch, tag or commit id is that revision's.
 
@@ -57,11 +57,22 @@ def repo_info_revisions(scene: Scene) -> None:
         info = info_of(scene, revision=revision, files_metadata=True)
         check_equal(f"sha of `{revision}`", info.sha, commit)
         check_siblings(info, scene.files_at(commit))
-    resolved = scene.api.resolve_revision(**scene.named, revision=scene.revision)
-    check_equal("resolved revision", resolved.resolved, scene.commit)
 
 
-@case
+@case(since=(1, 0))
+def resolve_revision(scene: Scene) -> None:
+    """A revision is resolved to its commit, short commit ids too.
+
+    Needs `branches`, `tags`.
+    """
+    revisions = {**scene.expect["branches"], **scene.expect["tags"], scene.commit: scene.commit}
+    revisions[scene.commit[:10]] = scene.commit
+    for revision, commit in revisions.items():
+        resolved = scene.api.resolve_revision(**scene.named, revision=revision)
+        check_equal(f"commit of `{revision}`", resolved.resolved, commit)
+
+
+@case()
 def repo_info_expand(scene: Scene) -> None:
     """With `expand`, info states the properties asked for and no other."""
     info = info_of(scene, expand=["sha", "siblings"])
@@ -76,7 +87,7 @@ def repo_info_expand(scene: Scene) -> None:
     check(isinstance(info.last_modified, datetime), f"`lastModified` is {info.last_modified!r}")
 
 
-@case
+@case()
 def tree_recursive(scene: Scene) -> None:
     """The recursive tree has every file and every folder, with sizes, ids and LFS hashes."""
     check_tree("tree", list(tree_of(scene, recursive=True)), scene, scene.files, folders_of(scene.files))
@@ -84,7 +95,7 @@ def tree_recursive(scene: Scene) -> None:
     check_equal("list_repo_files", sorted(names), sorted(scene.files))
 
 
-@case
+@case()
 def tree_shallow(scene: Scene) -> None:
     """Each folder's own listing has its children only; below a folder, recursion stays below it."""
     folders = folders_of(scene.files)
@@ -99,7 +110,7 @@ def tree_shallow(scene: Scene) -> None:
         check_tree(f"tree below `{folder}`", list(tree_of(scene, folder, recursive=True)), scene, below, inner)
 
 
-@case
+@case()
 def tree_expand(scene: Scene) -> None:
     """The expanded tree has the same entries; last commits and scan results are whole where they are sent.
 
@@ -110,7 +121,7 @@ def tree_expand(scene: Scene) -> None:
     check_expanded(scene, entries)
 
 
-@case
+@case()
 def tree_paged(scene: Scene) -> None:
     """A tree of more than one page arrives whole, by links on the endpoint."""
     entries = list(tree_of(scene, recursive=True))
@@ -121,7 +132,7 @@ def tree_paged(scene: Scene) -> None:
         check('; rel="next"' in page.headers.get("link", ""), f"`Link` of a page is {page.headers.get('link')!r}")
 
 
-@case
+@case()
 def tree_missing_folder(scene: Scene) -> None:
     """A folder that is not there is a missing entry, which transformers counts on at every load."""
     call = lambda: list(tree_of(scene, "additional_chat_templates"))
@@ -129,7 +140,7 @@ def tree_missing_folder(scene: Scene) -> None:
     check_equal("status", error.response.status_code, 404)
 
 
-@case
+@case()
 def paths_info(scene: Scene) -> None:
     """Asked for by path: files and folders that exist, in full; the others are left out."""
     folder = pick_folder(scene)
@@ -143,7 +154,7 @@ def paths_info(scene: Scene) -> None:
     check_tree("info of one path", seen, scene, {one: scene.files[one]}, set())
 
 
-@case
+@case()
 def refs(scene: Scene) -> None:
     """Branches, tags, conversions and pull requests, each at its commit.
 
@@ -157,7 +168,7 @@ def refs(scene: Scene) -> None:
     check_full_refs("pull requests", seen.pull_requests, scene.expect.get("pull_requests", {}))
 
 
-@case
+@case()
 def commits(scene: Scene) -> None:
     """The history, newest first, with titles, authors and times.
 
@@ -174,7 +185,7 @@ def commits(scene: Scene) -> None:
     check(all(isinstance(item.formatted_title, str) for item in formatted), "`formatted` titles are absent")
 
 
-@case
+@case()
 def existence(scene: Scene) -> None:
     """What exists is said to exist; what does not is not, and raises nothing."""
     api, name = scene.api, min(scene.files)
@@ -193,7 +204,7 @@ def existence(scene: Scene) -> None:
     check_equal("existence", answers, {what: "other" not in what for what in answers})
 
 
-@case
+@case()
 def lists(scene: Scene) -> None:
     """Lists of repositories, searched, filtered, cut.
 
@@ -257,7 +268,7 @@ def check_tree(what: str, entries: list, scene: Scene, files: dict[str, dict], f
         check(bool(HEX_40.fullmatch(tree_id)), f"tree id of folder `{name}` is {tree_id!r}")
         if stated is not None:
             check_equal(f"tree id of folder `{name}`", tree_id, stated[name])
-    hashes = [e.path for e in entries if isinstance(e, RepoFile) and e.xet_hash is not None]
+    hashes = [e.path for e in entries if getattr(e, "xet_hash", None) is not None]
     check_equal(f"files of the {what} with a Xet hash", hashes, [])
 
 

@@ -24,6 +24,9 @@ use crate::http::error::ApiError;
 /// A page made of a served content may load nothing and run nothing.
 const SANDBOX: &str = "default-src 'none'; sandbox";
 
+/// Size of a whole LFS file.
+const LINKED_SIZE: &str = "x-linked-size";
+
 /// A content as it is offered: everything but its bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Offer {
@@ -64,11 +67,21 @@ pub(super) async fn answer(
     }
     let wanted = list(req, &RANGE).filter(|_| conditional::range_applies(list(req, &IF_RANGE).as_deref(), &offer.etag));
     match range::parse(wanted.as_deref(), offer.size) {
+        // An empty content has no part to refuse or to give. hf-hub 0.5 and @huggingface/hub ask for the first byte to
+        // learn the size: from this they read that it is 0, and everybody else has to ignore the header on a 200.
+        RangeRequest::Unsatisfiable if offer.size == 0 => {
+            let mut response = offer.described(StatusCode::OK);
+            response.insert_header((CONTENT_RANGE, "bytes */0"));
+            Ok(response.body(open(0, 0).await?))
+        }
         RangeRequest::Whole => Ok(offer.described(StatusCode::OK).body(open(0, offer.size).await?)),
         RangeRequest::Part { start, end } => {
             let mut response = offer.described(StatusCode::PARTIAL_CONTENT);
             response.insert_header((CONTENT_RANGE, format!("bytes {start}-{end}/{}", offer.size)));
-            Ok(response.body(open(start, end + 1).await?))
+            let mut response = response.body(open(start, end + 1).await?);
+            // hf-hub 1.0 takes it for the length of what it reads. On other hubs a part comes from storage, without it.
+            response.headers_mut().remove(LINKED_SIZE);
+            Ok(response)
         }
         RangeRequest::Unsatisfiable => {
             let mut response = offer.refused(StatusCode::RANGE_NOT_SATISFIABLE, "the range lies outside the content");
@@ -91,7 +104,7 @@ impl Offer {
         response.insert_header((CACHE_CONTROL, self.cache_control));
         if let Some(sha256) = &self.linked {
             response.insert_header(("X-Linked-Etag", format!("\"{sha256}\"")));
-            response.insert_header(("X-Linked-Size", self.size.to_string()));
+            response.insert_header((LINKED_SIZE, self.size.to_string()));
         }
         response
     }

@@ -72,12 +72,9 @@ async fn parts_are_exact_and_what_lies_outside_is_refused() {
         assert_eq!(header(&answer, "x-repo-commit"), Some(commit.as_str()));
         assert!(answer.bytes().await.unwrap() == expected, "{range}");
     }
-    for (path, size) in [(WEIGHTS, "bytes */700001"), ("/acme/x/resolve/main/empty.txt", "bytes */0")] {
-        let range = if path == WEIGHTS { "bytes=700001-" } else { "bytes=0-0" };
-        let answer = served.ask(Method::GET, path, &[("range", range)]).await;
-        assert_eq!(answer.status(), StatusCode::RANGE_NOT_SATISFIABLE);
-        assert_eq!(header(&answer, "content-range"), Some(size));
-    }
+    let beyond = served.ask(Method::GET, WEIGHTS, &[("range", "bytes=700001-")]).await;
+    assert_eq!(beyond.status(), StatusCode::RANGE_NOT_SATISFIABLE);
+    assert_eq!(header(&beyond, "content-range"), Some("bytes */700001"));
     let whole = served.ask(Method::GET, WEIGHTS, &[("range", "bytes=0-0"), ("if-range", "\"other\"")]).await;
     assert_eq!(whole.status(), StatusCode::OK);
     let empty = served.ask(Method::HEAD, "/acme/x/resolve/main/empty.txt", &[]).await;
