@@ -4,6 +4,7 @@
 //! stored, and what should be gone.
 
 mod clock;
+mod database;
 mod disk_full;
 mod faults;
 mod sudden_death;
