@@ -18,7 +18,7 @@ use acervo::context::Hub;
 use acervo_core::{Caller, RepoKind, Sha256Digest};
 use acervo_store::db::jobs::{self, Job};
 use acervo_store::db::mirrors::Mirror;
-use acervo_store::db::{blobs, events as event_rows};
+use acervo_store::db::{blobs, events as event_rows, uploads};
 use acervo_tests::fixture::{FixtureFile, RepoFixture, random_bytes};
 use acervo_tests::processes::eventually;
 use acervo_tests::test_hub::order;
@@ -107,7 +107,8 @@ async fn assert_stored(hub: &Hub, fixtures: &[&RepoFixture], when: &str) {
     assert_eq!(rows.0, digests.len() as u64, "{when}: rows of other contents");
     assert_eq!(hub.blobs().totals().await.unwrap(), rows, "{when}: the store holds what the rows say, no more");
     for (digest, row) in held {
-        let read = hub.blobs().reader(digest).unwrap().stream(0, row.size);
+        let reader = hub.blobs().reader(digest, row.size).await.unwrap();
+        let read = reader.stream(0, row.size).await.unwrap();
         let hasher = read.try_fold(Sha256::new(), async |hasher, chunk| Ok(hasher.chain_update(&chunk))).await.unwrap();
         assert_eq!(hex::encode(hasher.finalize()), digest.to_hex(), "{when}: stored bytes differ");
     }
@@ -123,6 +124,11 @@ fn assert_nothing_is_staged(hub: &Hub, when: &str) {
 /// Asserts that nothing of a sync is under way or left lying about.
 async fn assert_nothing_is_left(hub: &Hub, when: &str) {
     assert_nothing_is_staged(hub, when);
+    assert_eq!(
+        uploads::count(hub.db().reader()).await.unwrap(),
+        0,
+        "{when}: uploads to the object store are under way"
+    );
     for mirror in mirrors::list(hub, &Caller::System).await.unwrap() {
         let active = jobs::active(hub.db().reader(), &dedup_key(mirror.repo.id)).await.unwrap();
         assert_eq!(active, None, "{when}: a job of {} is queued or running", mirror.repo.name);

@@ -72,6 +72,12 @@ impl Installation {
         new
     }
 
+    /// Takes a setting out of the configuration file.
+    pub fn unset(&mut self, key: &str) {
+        self.settings.remove(key);
+        self.write();
+    }
+
     /// Sets a key to a text, for processes started from now on.
     pub fn set(&mut self, key: &str, text: &str) {
         self.set_raw(key, &serde_json::Value::from(text).to_string());
@@ -80,6 +86,10 @@ impl Installation {
     /// Sets a key to a value written as TOML.
     pub fn set_raw(&mut self, key: &str, toml: &str) {
         self.settings.insert(key.to_owned(), toml.to_owned());
+        self.write();
+    }
+
+    fn write(&self) {
         let lines = self.settings.iter().map(|(key, value)| format!("{key} = {value}\n"));
         std::fs::write(self.file(), lines.collect::<String>()).expect("the configuration is written");
     }

@@ -66,7 +66,10 @@ async fn calls_that_clients_make_in_passing_are_answered() {
 async fn operators_learn_whether_it_is_alive_ready_and_what_it_offers() {
     let hub = alone().await;
     assert_eq!(get(&hub, "/healthz").await.text(), "ok\n");
-    assert_eq!(json(&hub, "/readyz").await, value!({ "ready": true, "database": "ok", "staging": "ok", "storage": "ok" }));
+    assert_eq!(
+        json(&hub, "/readyz").await,
+        value!({ "ready": true, "database": "ok", "staging": "ok", "storage": "ok" })
+    );
     let metrics = get(&hub, "/metrics").await;
     assert!(metrics.header("content-type").starts_with("application/openmetrics-text"));
     let line = "acervo_http_requests_total{method=\"GET\",route=\"/healthz\",status=\"200\"} 1\n";

@@ -112,6 +112,10 @@ async fn installed(upstream: &FakeUpstream, options: &str) -> (Installation, Sma
     let folder = installation.folder().join("disk");
     let disk = SmallDisk::on(&folder, options).await;
     installation.set("staging.dir", &folder.join("staging").display().to_string());
+    // Also where the run's engine keeps its blobs on a server: the disk that is full is a local one.
+    for key in ["endpoint", "region", "access_key_id", "secret_access_key"] {
+        installation.unset(&format!("storage.{key}"));
+    }
     installation.set("storage.url", &format!("file://{}", folder.join("store").display()));
     // One after the other, so that it is known what fits.
     installation.set_raw("sync.files_at_once", "1");

@@ -13,6 +13,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use reqwest::Response;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::answer::{Failed, Subject};
@@ -22,12 +23,14 @@ use super::limits::{RESUMES_MAX, TAG_CHANGES_MAX};
 use super::locator::Repo;
 use super::source::{Extent, Source, Wanted, check_extent, tag_of};
 
-/// What is known of bytes that have all arrived.
+/// What is known of bytes that have arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transferred {
     /// Whether the storage host said in between that the file had changed: then not even the bytes of this transfer
     /// alone are surely those of one file.
     pub mixed: bool,
+    /// Whether all bytes are here; not, where the transfer was stopped before.
+    pub whole: bool,
 }
 
 impl Client {
@@ -35,7 +38,8 @@ impl Client {
     /// broke off.
     ///
     /// `progress` is told the bytes that have arrived so far. After an error `sink` keeps them, so that a later call can
-    /// go on.
+    /// go on. So does a transfer that `stop` ends, which is no error.
+    #[expect(clippy::too_many_arguments, reason = "what is fetched, from where, to where, who is told, and until when")]
     pub async fn transfer(
         &self,
         kind: RepoKind,
@@ -44,6 +48,7 @@ impl Client {
         entry: &TreeEntry,
         sink: &Staged,
         progress: &(dyn Fn(u64) + Send + Sync),
+        stop: &CancellationToken,
     ) -> Result<Transferred, UpstreamError> {
         let repo = Repo::new(kind, name)?;
         let revision = commit.to_hex();
@@ -65,16 +70,28 @@ impl Client {
             state: Mutex::new(State::default()),
         };
         let mut streams: FuturesUnordered<_> = (0..streams).map(|nth| transfer.stream(nth)).collect();
-        let mut result = Ok(());
-        while let Some(ended) = streams.next().await {
-            if let (Ok(()), Err(error)) = (&result, ended) {
-                // The others keep what they have, and end.
-                transfer.course.send_replace(Course::Nobody);
-                result = Err(error);
+        let (mut result, mut stopped) = (Ok(()), false);
+        loop {
+            let ended = tokio::select! {
+                ended = streams.next() => ended,
+                () = stop.cancelled(), if !stopped => {
+                    stopped = true;
+                    transfer.course.send_replace(Course::Nobody);
+                    continue;
+                }
+            };
+            match ended {
+                None => break,
+                Some(Err(error)) if result.is_ok() => {
+                    // The others keep what they have, and end.
+                    transfer.course.send_replace(Course::Nobody);
+                    result = Err(error);
+                }
+                Some(_) => {}
             }
         }
         drop(streams);
-        result.map(|()| Transferred { mixed: transfer.state().tag_changes > 0 })
+        result.map(|()| Transferred { mixed: transfer.state().tag_changes > 0, whole: sink.gap(0).is_none() })
     }
 }
 

@@ -7,10 +7,10 @@ use acervo_core::{Secret, Sha256Digest};
 use acervo_store::blob::{BlobKey, BlobStore, RawStore, StagingConfig, StorageConfig};
 use acervo_store::db::entity::{multipart_part, multipart_upload};
 use acervo_store::db::{Database, DatabaseConfig, uploads};
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::local::LocalFileSystem;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -165,9 +165,10 @@ impl Backend {
     /// Waits until so many parts have arrived and are recorded.
     pub(crate) async fn wait_for_parts(&self, parts: u64) {
         let deadline = Instant::now() + Duration::from_secs(60);
+        let mut looks = tokio::time::interval(Duration::from_millis(10));
         while multipart_part::Entity::find().count(self.db.reader()).await.unwrap() < parts {
             assert!(Instant::now() < deadline, "{parts} parts do not arrive");
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            looks.tick().await;
         }
     }
 
@@ -253,12 +254,13 @@ async fn wait_until_garage_answers(address: &str) {
         s3(StorageConfig::default(), format!("http://{address}"), servers::GARAGE_KEY, servers::GARAGE_SECRET);
     let objects = raw(Kind::Garage, &storage).unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
+    let mut looks = tokio::time::interval(Duration::from_millis(50));
     loop {
+        looks.tick().await;
         let listed = objects.list_with_delimiter(None).await;
         match listed {
             Ok(_) => return,
             Err(error) => assert!(Instant::now() < deadline, "garage does not answer: {error}"),
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

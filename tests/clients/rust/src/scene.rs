@@ -136,6 +136,7 @@ impl Scene {
 }
 
 /// Fails unless both are equal, and says what is not.
+#[expect(clippy::needless_pass_by_value, reason = "what was seen is made for the comparison, mostly")]
 pub(crate) fn check_equal<T: PartialEq<U> + std::fmt::Debug, U: std::fmt::Debug>(
     what: &str,
     seen: T,

@@ -1,13 +1,14 @@
 //! Fetching: each missing content goes from upstream through staging, verified, to the recorder.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use acervo_core::{Caller, CommitOid, RepoKind};
 use acervo_store::blob::{BlobError, Expected, Finished, Quarantined, StagingKey};
 use acervo_store::db::blobs::{self, Refused};
 use acervo_store::db::commit;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::app::events::{self, Told};
@@ -40,7 +41,7 @@ const SMALL_FOR_LARGE: usize = 4;
 /// Most times that one content is fetched again because the object store has lost it.
 const LOST_MAX: u32 = 2;
 
-/// Fetches every content; the first failure ends it, and what was verified before stays for the next attempt.
+/// Fetches every content. The first failure stops the others, which keep what they have for the next attempt.
 pub(super) async fn fetch_all(
     hub: &Hub,
     route: &Route,
@@ -49,26 +50,40 @@ pub(super) async fn fetch_all(
 ) -> Result<(), HubError> {
     let route = Arc::new(route.clone());
     let recorder = Recorder::start(hub, &route);
-    let files_at_once = hub.config().sync.files_at_once.max(1);
-    let (small, large) = missing.into_iter().partition(|content| content.entry.size <= SMALL_BYTES_MAX);
+    let stop = CancellationToken::new();
+    let failure = Arc::new(Mutex::new(None));
     let each = |contents: Vec<MissingContent>, at_once: usize| {
         // Owned by each future: borrowed ones would not be `Send` for every lifetime. Made one by one, since each is
         // large.
         let (hub, route, progress) = (hub.clone(), Arc::clone(&route), Arc::clone(progress));
-        let queue = recorder.queue();
+        let (queue, stop, failure) = (recorder.queue(), stop.clone(), Arc::clone(&failure));
         stream::iter(contents)
             .map(move |content| {
                 let (hub, route, progress) = (hub.clone(), Arc::clone(&route), Arc::clone(&progress));
-                let queue = queue.clone();
-                async move { fetch(&hub, &route, content, &queue, &progress).await }
+                let (queue, stop, failure) = (queue.clone(), stop.clone(), Arc::clone(&failure));
+                async move {
+                    if stop.is_cancelled() {
+                        return;
+                    }
+                    if let Err(error) = fetch(&hub, &route, content, &queue, &progress, &stop).await {
+                        // Those that are stopped for it come after it.
+                        failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                        stop.cancel();
+                    }
+                }
             })
             .buffer_unordered(at_once)
-            .try_collect::<()>()
+            .collect::<()>()
     };
-    let small_at_once = files_at_once.saturating_mul(SMALL_FOR_LARGE);
-    let fetched = futures::future::try_join(each(large, files_at_once), each(small, small_at_once)).await;
+    match hub.config().sync.files_at_once {
+        0 | 1 => each(missing, 1).await,
+        at_once => {
+            let (small, large) = missing.into_iter().partition(|content| content.entry.size <= SMALL_BYTES_MAX);
+            futures::join!(each(large, at_once), each(small, at_once.saturating_mul(SMALL_FOR_LARGE)));
+        }
+    }
     recorder.end().await?;
-    fetched.map(drop)
+    failure.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
 }
 
 /// Fetches one content, verifies it, and has it recorded.
@@ -78,6 +93,7 @@ async fn fetch(
     content: MissingContent,
     queue: &Queue,
     progress: &Progress,
+    stop: &CancellationToken,
 ) -> Result<(), HubError> {
     let entry = &content.entry;
     let (key, expected) = match entry.lfs {
@@ -97,10 +113,14 @@ async fn fetch(
         progress.file(path, before, entry.size);
         let report = |done: u64| progress.file(path, done, entry.size);
         let moved =
-            route.client.transfer(route.kind, &route.upstream_name, route.commit, entry, &staged, &report).await;
+            route.client.transfer(route.kind, &route.upstream_name, route.commit, entry, &staged, &report, stop).await;
         hub.metrics().fetched_bytes.inc_by(staged.arrived().saturating_sub(before));
         let mixed = match moved {
-            Ok(moved) => moved.mixed,
+            Ok(moved) if moved.whole => moved.mixed,
+            Ok(_) => {
+                staged.park().await?;
+                return Err(HubError::Internal(format!("the transfer of `{path}` was stopped")));
+            }
             Err(error) => {
                 // Where writing was what failed, parking fails too and knows less about it.
                 if let Err(lost) = staged.park().await {

@@ -66,9 +66,10 @@ async fn ranges_are_asked_for_near_to_what_is_there_without_a_gap() {
     let sink = bench.stage(&entry).await;
     let others_are_there = async {
         let deadline = Instant::now() + Duration::from_secs(20);
+        let mut looks = tokio::time::interval(Duration::from_millis(5));
         while sink.gap(RANGE as u64).is_none_or(|gap| gap.start < 9 * RANGE as u64) {
             assert!(Instant::now() < deadline, "{:?}", sink.gap(RANGE as u64));
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            looks.tick().await;
         }
     };
     let client = client(&hub.url);

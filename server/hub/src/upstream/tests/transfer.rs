@@ -6,6 +6,7 @@ use acervo_core::{EntryKind, GitOid, LfsIdentity, RepoKind, Sha256Digest, TreeEn
 use acervo_store::blob::{BlobStore, Expected, Finished, Staged, StagingConfig, StagingKey, StorageConfig};
 use acervo_store::db::{Database, DatabaseConfig};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use super::super::{Client, Config, Transferred, UpstreamError};
 use super::server::{Asked, Reply, Server};
@@ -95,7 +96,7 @@ impl Bench {
 }
 
 pub(super) async fn fetch(client: &Client, entry: &TreeEntry, sink: &Staged) -> Result<Transferred, UpstreamError> {
-    client.transfer(RepoKind::Model, "acme/tiny", commit(), entry, sink, &|_| {}).await
+    client.transfer(RepoKind::Model, "acme/tiny", commit(), entry, sink, &|_| {}, &CancellationToken::new()).await
 }
 
 pub(super) async fn verified(sink: Staged) -> bool {
@@ -113,7 +114,10 @@ async fn the_token_goes_to_the_hub_and_never_to_where_the_bytes_are() {
     let progress = |bytes| {
         seen.fetch_max(bytes, Ordering::Relaxed);
     };
-    client(&hub.url).transfer(RepoKind::Dataset, "acme/tiny", commit(), &entry, &sink, &progress).await.unwrap();
+    client(&hub.url)
+        .transfer(RepoKind::Dataset, "acme/tiny", commit(), &entry, &sink, &progress, &CancellationToken::new())
+        .await
+        .unwrap();
 
     assert_eq!(hub.targets(), [format!("/datasets/acme/tiny/resolve/{}/sub%20dir/weights.bin", commit())]);
     assert_eq!(hub.asked()[0].header("authorization"), Some(format!("Bearer {TOKEN}").as_str()));

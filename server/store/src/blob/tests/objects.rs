@@ -166,13 +166,14 @@ async fn write(staged: &Staged, content: &[u8], range: Range<usize>) {
 /// Waits until so many parts have arrived and are recorded.
 async fn recorded_parts(db: &Database, count: u64) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let mut looks = tokio::time::interval(Duration::from_millis(2));
     loop {
+        looks.tick().await;
         let found = multipart_part::Entity::find().count(db.reader()).await.unwrap();
         if found >= count {
             return;
         }
         assert!(tokio::time::Instant::now() < deadline, "{found} parts of {count} are recorded");
-        tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
 
