@@ -1,6 +1,6 @@
 //! A real S3 server in the process of the test: objects are files, requests are signed, faults come on order.
 //!
-//! Every request passes one place, [`faults::Faults::pass`]; the rest of this module is plain serving.
+//! Every request passes one place, `Faults::pass`; the rest of this module is plain serving.
 
 pub mod faults;
 #[cfg(test)]

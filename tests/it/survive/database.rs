@@ -55,6 +55,9 @@ async fn is_ready(server: &Process) {
     eventually("the server is ready again", async || (readiness(server).await.0 == 200).then_some(())).await;
 }
 
+/// A way for a cluster to go away.
+type End = fn(&PostgresCluster);
+
 async fn assert_all_is_well(upstream: &FakeUpstream, hub: &Hub, server: &Process, when: &str) {
     assert_served_whole(server.url(), &fixture(), when).await;
     assert_stored(hub, &[&fixture()], when).await;
@@ -66,8 +69,7 @@ async fn assert_all_is_well(upstream: &FakeUpstream, hub: &Hub, server: &Process
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sync_outlives_postgres_stopped_or_killed_in_the_middle() {
-    let ends: [(&str, fn(&PostgresCluster)); 2] =
-        [("stopped", PostgresCluster::stop_fast), ("killed", PostgresCluster::kill)];
+    let ends: [(&str, End); 2] = [("stopped", PostgresCluster::stop_fast), ("killed", PostgresCluster::kill)];
     for (when, end) in ends {
         let cluster = PostgresCluster::start();
         let (upstream, installation) = installed(&cluster.create_database("acervo")).await;

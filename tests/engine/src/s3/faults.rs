@@ -1,6 +1,6 @@
 //! What the S3 server does wrong on order: which fault meets which request, how often, and the proof that it did.
 //!
-//! Every request passes [`Faults::pass`] on its way to the true service and back.
+//! Every request passes `Faults::pass` on its way to the true service and back.
 
 mod cut;
 
