@@ -7,8 +7,9 @@ use super::key::BlobKey;
 use super::staging::{Expected, Leftover, Quarantined, Staged, StagingKey, Verified, blocking, send_whole};
 use super::store::{BlobStore, OpenPlace};
 
-/// Most times that one content is sent to an object store that keeps losing it.
-const SENT_MAX: u32 = 3;
+/// Most times that one content is sent to an object store that keeps losing it. On Azure, whoever completes an upload
+/// takes all others of the same content with it: each loss there is somebody else's success.
+const SENT_MAX: u32 = 10;
 
 /// What a sweep removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
