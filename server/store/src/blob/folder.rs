@@ -8,8 +8,10 @@ use std::sync::Arc;
 use acervo_core::Sha256Digest;
 use object_store::local::LocalFileSystem;
 
+use super::buffer::Pool;
 use super::error::BlobError;
 use super::key::BlobKey;
+use super::read::{self, BlobReader};
 
 /// The folder that blobs stand in.
 #[derive(Clone, Debug)]
@@ -18,6 +20,8 @@ pub(super) struct Folder {
     pub(super) root: PathBuf,
     /// The same folder, as object stores are seen.
     pub(super) objects: Arc<LocalFileSystem>,
+    /// What its blobs are read into.
+    chunks: Pool,
 }
 
 impl Folder {
@@ -27,7 +31,7 @@ impl Folder {
         let root = root.canonicalize().map_err(BlobError::io("opening the store folder", root))?;
         check_same_filesystem(&root, staging)?;
         let objects = LocalFileSystem::new_with_prefix(&root).map_err(BlobError::store("opening the store folder"))?;
-        Ok(Folder { root, objects: Arc::new(objects) })
+        Ok(Folder { root, objects: Arc::new(objects), chunks: read::chunks() })
     }
 
     /// Where an object stands.
@@ -36,11 +40,11 @@ impl Folder {
     }
 
     /// Opens a blob of which `size` bytes are recorded.
-    pub(super) fn open_blob(&self, sha256: Sha256Digest, size: u64) -> Result<File, BlobError> {
+    pub(super) fn open_blob(&self, sha256: Sha256Digest, size: u64) -> Result<BlobReader, BlobError> {
         let path = self.path(BlobKey::Blob(sha256));
         let opened = File::open(&path).and_then(|file| file.metadata().map(|metadata| (file, metadata.len())));
         match opened {
-            Ok((file, found)) if found == size => Ok(file),
+            Ok((file, found)) if found == size => Ok(BlobReader::file(file, size, &self.chunks)),
             Ok((_, found)) => Err(BlobError::Damaged { sha256: sha256.to_hex(), recorded: size, found }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(BlobError::Missing(sha256.to_hex())),
             Err(error) => Err(BlobError::io("opening the blob", &path)(error)),

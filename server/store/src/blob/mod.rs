@@ -5,6 +5,7 @@
 //! database and is not known here.
 
 mod budget;
+mod buffer;
 mod config;
 mod disk;
 mod error;

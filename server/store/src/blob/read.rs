@@ -7,10 +7,13 @@ use acervo_core::Sha256Digest;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 
+use super::buffer::Pool;
 use super::error::BlobError;
 use super::objects::{self, Objects};
 
 mod file;
+
+pub(super) use file::chunks;
 
 /// A blob that can be read.
 #[derive(Clone, Debug)]
@@ -27,8 +30,8 @@ enum From {
 }
 
 impl BlobReader {
-    pub(super) fn file(file: File, size: u64) -> Self {
-        BlobReader { from: From::File(file::Reader::new(file)), size }
+    pub(super) fn file(file: File, size: u64, chunks: &Pool) -> Self {
+        BlobReader { from: From::File(file::Reader::new(file, chunks.clone())), size }
     }
 
     pub(super) fn object(objects: &Objects, sha256: Sha256Digest, size: u64) -> Self {

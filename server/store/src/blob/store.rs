@@ -86,7 +86,7 @@ impl BlobStore {
     /// An object store is not asked before [`BlobReader::stream`].
     pub async fn reader(&self, sha256: Sha256Digest, size: u64) -> Result<BlobReader, BlobError> {
         match &self.place {
-            OpenPlace::Folder(folder) => Ok(BlobReader::file(folder.open_blob(sha256, size)?, size)),
+            OpenPlace::Folder(folder) => folder.open_blob(sha256, size),
             OpenPlace::Objects(objects) => Ok(BlobReader::object(objects, sha256, size)),
         }
     }

@@ -77,7 +77,7 @@ pub(crate) async fn read(
     let chunks: Vec<Bytes> = reader.stream(start as u64, end as u64).await?.try_collect().await.unwrap();
     for (index, chunk) in chunks.iter().enumerate() {
         assert!(chunk.len() <= 1024 * 1024 && !chunk.is_empty());
-        assert!(chunk.len() >= 128 * 1024 || index + 1 == chunks.len(), "a chunk of {} bytes", chunk.len());
+        assert!(chunk.len() >= 32 * 1024 || index + 1 == chunks.len(), "a chunk of {} bytes", chunk.len());
     }
     Ok(chunks.concat())
 }

@@ -12,6 +12,7 @@ use acervo_core::{BlobDigests, Digester};
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
+use super::super::buffer::Buffer;
 use super::super::error::BlobError;
 use super::super::objects::{Upload, Uploads};
 use super::flow::{Flow, Order};
@@ -73,7 +74,7 @@ pub(super) struct Pass {
     uploads_begun: u32,
     /// Bytes that this pass takes over from another worker's instead of reading them.
     borrowed: u64,
-    buffer: Vec<u8>,
+    buffer: Buffer,
 }
 
 impl Pass {
@@ -105,7 +106,7 @@ impl Pass {
             upload,
             uploads_begun: 1,
             borrowed,
-            buffer: Vec::new(),
+            buffer: Buffer::new(0),
         })
     }
 
@@ -155,18 +156,18 @@ impl Pass {
     /// Reads and hashes the next bytes; gives them back where they are to be uploaded.
     async fn hash(&mut self, at: u64, length: u64) -> Result<Option<Bytes>, BlobError> {
         let (file, path, upload) = (Arc::clone(&self.file), self.path.clone(), self.upload.is_some());
-        let (mut digester, mut buffer) = (self.digester.clone(), std::mem::take(&mut self.buffer));
+        let (mut digester, mut buffer) = (self.digester.clone(), std::mem::replace(&mut self.buffer, Buffer::new(0)));
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let (digester, buffer) = blocking(move || {
-            buffer.resize(length, 0);
-            file.read_exact_at(&mut buffer, at).map_err(BlobError::io("reading the staging file", &path))?;
-            digester.update(&buffer);
+            buffer.resize(length);
+            file.read_exact_at(buffer.bytes_mut(), at).map_err(BlobError::io("reading the staging file", &path))?;
+            digester.update(buffer.bytes());
             Ok((digester, buffer))
         })
         .await?;
         self.digester = digester;
         if upload {
-            return Ok(Some(Bytes::from(buffer)));
+            return Ok(Some(Bytes::from_owner(buffer)));
         }
         self.buffer = buffer;
         Ok(None)
@@ -239,15 +240,13 @@ pub(in crate::blob) async fn send_whole(
             None => Err(changed(partial)),
         };
     }
-    let length = usize::try_from(found.size).unwrap_or(usize::MAX);
-    pass.buffer = Vec::with_capacity(length);
     if found.size > 0 {
         pass.hash(0, found.size).await?;
     }
     if pass.digester.finish().sha256 != found.sha256 {
         return Err(changed(partial));
     }
-    uploads.put(found.sha256, Bytes::from(pass.buffer)).await
+    uploads.put(found.sha256, Bytes::from_owner(pass.buffer)).await
 }
 
 /// The error of bytes that are not those that were verified a moment ago.
