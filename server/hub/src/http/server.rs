@@ -39,6 +39,8 @@ pub async fn serve(hub: Hub, listener: TcpListener, shutdown: CancellationToken)
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let server = HttpServer::new(move || router::app(&hub))
         .workers(workers)
+        // The end of an answer is a short packet; without this it would wait for the client's delayed acknowledgement.
+        .tcp_nodelay(true)
         .keep_alive(Duration::from_secs(KEEP_ALIVE_SECONDS))
         .shutdown_timeout(grace_seconds)
         .disable_signals()
