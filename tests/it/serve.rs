@@ -10,6 +10,7 @@ mod downloads;
 mod lists;
 mod metadata;
 mod refusals;
+mod remembered;
 mod trees;
 
 use std::collections::BTreeMap;

@@ -56,7 +56,8 @@ impl Hub {
         acervo_migrations::up(db.writer()).await.map_err(|source| HubError::Migration(source.to_string()))?;
         let blobs = BlobStore::open(&config.storage, &config.staging, &db).await?;
         let upstreams = Upstreams::new(&config.upstream, config.sync.transfers_at_once)?;
-        let (caches, metrics) = (Caches::new(), Metrics::new());
+        let metrics = Metrics::new();
+        let caches = Caches::new(&metrics);
         Ok(Hub { inner: Arc::new(Inner { config, db, blobs, upstreams, caches, metrics, clock: Clock::default() }) })
     }
 

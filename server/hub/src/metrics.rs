@@ -19,10 +19,29 @@ pub struct RequestLabels {
     pub status: u16,
 }
 
+/// Labels of a question to a cache.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CacheLabels {
+    /// What is remembered.
+    pub cache: &'static str,
+    /// `found` or `missed`.
+    pub outcome: &'static str,
+}
+
+/// Counters of one cache.
+#[derive(Clone, Debug)]
+pub struct CacheCounters {
+    /// Questions that it answered.
+    pub found: Counter,
+    /// Questions that had to be looked up.
+    pub missed: Counter,
+}
+
 /// The counters.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    cache_questions: Family<CacheLabels, Counter>,
     /// Requests, by route and status.
     pub requests: Family<RequestLabels, Counter>,
     /// Seconds until the head of an answer was ready.
@@ -46,6 +65,8 @@ impl Metrics {
         let (served_bytes, fetched_bytes) =
             (Counter::<u64, AtomicU64>::default(), Counter::<u64, AtomicU64>::default());
         let (mismatches, published) = (Counter::<u64, AtomicU64>::default(), Counter::<u64, AtomicU64>::default());
+        let cache_questions = Family::<CacheLabels, Counter>::default();
+        registry.register("cache_questions", "Questions to caches by outcome", cache_questions.clone());
         registry.register("http_requests", "Requests by route and status", requests.clone());
         registry.register_with_unit(
             "http_request_head",
@@ -57,7 +78,22 @@ impl Metrics {
         registry.register_with_unit("fetched", "Bytes taken from upstreams", Unit::Bytes, fetched_bytes.clone());
         registry.register("mismatches", "Contents that were not what was declared", mismatches.clone());
         registry.register("commits_published", "Commits published", published.clone());
-        Metrics { registry, requests, request_seconds, served_bytes, fetched_bytes, mismatches, published }
+        Metrics {
+            registry,
+            cache_questions,
+            requests,
+            request_seconds,
+            served_bytes,
+            fetched_bytes,
+            mismatches,
+            published,
+        }
+    }
+
+    /// The counters of one cache.
+    pub fn cache(&self, cache: &'static str) -> CacheCounters {
+        let counter = |outcome| self.cache_questions.get_or_create_owned(&CacheLabels { cache, outcome });
+        CacheCounters { found: counter("found"), missed: counter("missed") }
     }
 
     /// All counters in the OpenMetrics text format.

@@ -1,19 +1,47 @@
-//! Contents of entries: opening them for reading.
+//! Contents of entries: opening them for reading, remembering small ones.
 
 use std::sync::Arc;
 
+use acervo_core::Sha256Digest;
 use acervo_core::access::Readable;
 use acervo_store::blob::BlobReader;
 use acervo_store::db::repos::Repo;
 use acervo_store::db::trees::StoredEntry;
+use bytes::{Bytes, BytesMut};
+use futures::TryStreamExt;
 
 use crate::context::Hub;
 use crate::error::HubError;
 
+/// Largest contents that are remembered whole, in bytes: what every client asks for before the weights.
+pub const SMALL_BYTES_MAX: u64 = 64 * 1024;
+
 /// The verified bytes of a file, to be opened.
 pub async fn reader(hub: &Hub, _repo: &Readable<Arc<Repo>>, file: &StoredEntry) -> Result<BlobReader, HubError> {
-    let Some(sha256) = file.blob else {
-        return Err(HubError::NotYet { what: format!("`{}`", file.entry.path), retry_after_seconds: 10 });
+    Ok(hub.blobs().reader(blob_of(file)?, file.entry.size).await?)
+}
+
+/// The verified bytes of a small file, as a whole; `None` if it is not small.
+pub async fn small(hub: &Hub, repo: &Readable<Arc<Repo>>, file: &StoredEntry) -> Result<Option<Bytes>, HubError> {
+    if file.entry.size > SMALL_BYTES_MAX {
+        return Ok(None);
+    }
+    let read = async || {
+        let bytes = reader(hub, repo, file).await?.stream(0, file.entry.size).await?;
+        let whole = bytes.try_fold(BytesMut::new(), async |mut whole, chunk| {
+            whole.extend_from_slice(&chunk);
+            Ok(whole)
+        });
+        let whole =
+            whole.await.map_err(|error| HubError::Internal(format!("reading a stored blob failed: {error}")))?;
+        Ok::<_, HubError>(whole.freeze())
     };
-    Ok(hub.blobs().reader(sha256, file.entry.size).await?)
+    Ok(Some(hub.caches().contents.get_or(ALWAYS, blob_of(file)?, read).await?))
+}
+
+/// Contents never change, hence they are remembered beyond every change.
+const ALWAYS: u64 = 0;
+
+fn blob_of(file: &StoredEntry) -> Result<Sha256Digest, HubError> {
+    file.blob.ok_or_else(|| HubError::NotYet { what: format!("`{}`", file.entry.path), retry_after_seconds: 10 })
 }

@@ -23,15 +23,9 @@ pub async fn authenticate(hub: &Hub, credential: Option<&str>) -> Result<Caller,
         Some(TokenShape::Damaged) => return Err(HubError::BadToken("mistyped or cut")),
         Some(TokenShape::Ours(hash)) => hash,
     };
-    let key = (hub.caches().epoch(), hash);
-    if let Some(known) = hub.caches().identities.get(&key).await {
-        return Ok(Caller::Known((*known).clone()));
-    }
-    let Some(identity) = identify(hub, hash).await? else {
-        return Ok(Caller::Anonymous);
-    };
-    hub.caches().identities.insert(key, Arc::new(identity.clone())).await;
-    Ok(Caller::Known(identity))
+    let look_up = async || Ok::<_, HubError>(identify(hub, hash).await?.map(Arc::new));
+    let identity = hub.caches().identities.get_or(hub.caches().epoch(), hash, look_up).await?;
+    Ok(identity.map_or(Caller::Anonymous, |identity| Caller::Known((*identity).clone())))
 }
 
 /// Whose token this is; nobody's if it was never made here. Ours keep their rows when they are revoked, so a whole one

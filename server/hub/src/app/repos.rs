@@ -41,20 +41,15 @@ pub async fn find(hub: &Hub, caller: &Caller, kind: RepoKind, name: &str) -> Res
         // No repository can have this name, and some databases refuse to be asked for it.
         return Err(HubError::RepoNotFound { kind, name: name.to_owned() });
     }
-    let key = (hub.caches().epoch(), kind, lower.clone());
-    let repo = match hub.caches().repos.get(&key).await {
-        Some(known) => known,
-        None => {
-            let db = hub.db().reader();
-            let found = match repos::by_name(db, kind, &lower).await? {
-                Some(repo) => Some(repo),
-                None => repos::by_alias(db, kind, &lower).await?,
-            };
-            let found = found.map(Arc::new);
-            hub.caches().repos.insert(key, found.clone()).await;
-            found
-        }
+    let look_up = async || {
+        let db = hub.db().reader();
+        let found = match repos::by_name(db, kind, &lower).await? {
+            Some(repo) => Some(repo),
+            None => repos::by_alias(db, kind, &lower).await?,
+        };
+        Ok::<_, HubError>(found.map(Arc::new))
     };
+    let repo = hub.caches().repos.get_or(hub.caches().epoch(), (kind, lower.clone()), look_up).await?;
     let missing = || HubError::RepoNotFound { kind, name: name.to_owned() };
     let repo = readable(caller, repo.ok_or_else(missing)?).map_err(|why| denied(why, kind, name))?;
     Ok(if repo.name.as_str() == name { Found::Here(repo) } else { Found::Moved(repo) })

@@ -30,15 +30,9 @@ pub enum Lookup {
 
 /// The visible commit a revision stands for.
 pub async fn resolve(hub: &Hub, repo: &Readable<Arc<Repo>>, revision: &RevisionSpec) -> Result<Arc<Commit>, HubError> {
-    let key = (hub.caches().epoch(), repo.id, revision.text());
-    let found = match hub.caches().revisions.get(&key).await {
-        Some(known) => known,
-        None => {
-            let found = look_up(hub, repo, revision).await?;
-            hub.caches().revisions.insert(key, found.clone()).await;
-            found
-        }
-    };
+    let caches = hub.caches();
+    let look_up = async || look_up(hub, repo, revision).await;
+    let found = caches.revisions.get_or(caches.epoch(), (repo.id, revision.text()), look_up).await?;
     let missing = |hint| HubError::RevisionNotFound { name: repo.name.to_string(), revision: revision.text(), hint };
     let Lookup::Commit(commit) = found else {
         return Err(if is_empty(hub, repo).await? { not_synced(hub, repo).await? } else { missing("") });
@@ -155,22 +149,19 @@ fn starts_with(segments: &[String], name: &str) -> bool {
 
 /// Branches and tags of a repository whose names hold a slash, in short and in full form.
 async fn slashed_names(hub: &Hub, repo: &Readable<Arc<Repo>>) -> Result<Arc<Vec<String>>, HubError> {
-    let key = (hub.caches().epoch(), repo.id);
-    if let Some(known) = hub.caches().slashed.get(&key).await {
-        return Ok(known);
-    }
-    let mut names = Vec::new();
-    for found in refs::served(hub.db().reader(), repo.id).await? {
-        match found.kind {
-            RefKind::Branch => names.push(format!("refs/heads/{}", found.name)),
-            RefKind::Tag => names.push(format!("refs/tags/{}", found.name)),
-            RefKind::Convert | RefKind::PullRequest => {}
+    let look_up = async || {
+        let mut names = Vec::new();
+        for found in refs::served(hub.db().reader(), repo.id).await? {
+            match found.kind {
+                RefKind::Branch => names.push(format!("refs/heads/{}", found.name)),
+                RefKind::Tag => names.push(format!("refs/tags/{}", found.name)),
+                RefKind::Convert | RefKind::PullRequest => {}
+            }
+            if found.name.contains('/') {
+                names.push(found.name);
+            }
         }
-        if found.name.contains('/') {
-            names.push(found.name);
-        }
-    }
-    let names = Arc::new(names);
-    hub.caches().slashed.insert(key, Arc::clone(&names)).await;
-    Ok(names)
+        Ok(Arc::new(names))
+    };
+    hub.caches().slashed.get_or(hub.caches().epoch(), repo.id, look_up).await
 }

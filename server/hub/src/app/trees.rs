@@ -34,15 +34,9 @@ pub async fn entry(
     path: &RepoPath,
 ) -> Result<Arc<StoredEntry>, HubError> {
     let listing = served_listing(commit)?;
-    let key = (hub.caches().epoch(), listing, path.as_str().to_owned());
-    let found = match hub.caches().entries.get(&key).await {
-        Some(known) => known,
-        None => {
-            let found = trees::entry_at(hub.db().reader(), listing, path).await?.map(Arc::new);
-            hub.caches().entries.insert(key, found.clone()).await;
-            found
-        }
-    };
+    let caches = hub.caches();
+    let look_up = async || Ok::<_, HubError>(trees::entry_at(hub.db().reader(), listing, path).await?.map(Arc::new));
+    let found = caches.entries.get_or(caches.epoch(), (listing, path.as_str().to_owned()), look_up).await?;
     match found {
         Some(entry) => Ok(entry),
         None => Err(missing(hub, repo, commit, path).await?),

@@ -12,6 +12,7 @@ use crate::error::HubError;
 pub mod commits;
 pub mod cursor;
 pub mod doc;
+mod finished;
 pub mod identity;
 pub mod lists;
 pub mod next_page;

@@ -7,9 +7,12 @@ use acervo_core::{RevisionSpec, Selection};
 use acervo_store::db::commits::Commit;
 use acervo_store::db::repos::Repo;
 use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use serde_json::Value;
 use utoipa::IntoParams;
 
 use super::doc::{RepoAddress, RepoErrors, RevisionAddress};
+use super::finished::{self, Draft};
 use super::only_revision;
 use super::view::{RepoInfo, Sibling, project};
 use crate::app::{repos, revisions, trees};
@@ -64,7 +67,7 @@ pub async fn default_revision(
 ) -> Result<HttpResponse, ApiError> {
     let repo = open_repo(&hub, &caller, &route, &req).await?;
     let commit = revisions::resolve(&hub, &repo, &RevisionSpec::Head).await?;
-    Ok(answer(&hub, &repo, &commit, &InfoQuery::from(&query)).await?)
+    Ok(answer(&hub, &repo, &commit, &InfoQuery::from(&query), &req).await?)
 }
 
 /// Describes a repository at a revision.
@@ -89,7 +92,15 @@ pub async fn at_revision(
     let repo = open_repo(&hub, &caller, &route, &req).await?;
     let (commit, remaining) = open_revision(&hub, &repo, &route.rest).await?;
     only_revision(&repo, &route.rest, &remaining)?;
-    Ok(answer(&hub, &repo, &commit, &InfoQuery::from(&query)).await?)
+    Ok(answer(&hub, &repo, &commit, &InfoQuery::from(&query), &req).await?)
+}
+
+/// A description, or what is asked for of it.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Body {
+    Whole(Box<RepoInfo>),
+    Part(Value),
 }
 
 async fn answer(
@@ -97,24 +108,30 @@ async fn answer(
     repo: &Readable<Arc<Repo>>,
     commit: &Commit,
     query: &InfoQuery,
+    req: &HttpRequest,
 ) -> Result<HttpResponse, HubError> {
-    let mut info = RepoInfo::new(repo, commit, &repos::card(hub, repo, commit).await?);
-    if query.wants("siblings") {
-        let files = trees::all_files(hub, repo, commit).await?;
-        info.siblings = Some(files.iter().map(|file| Sibling::new(file, query.blobs)).collect());
-    }
-    if query.wants("usedStorage") {
-        info.used_storage = Some(trees::totals(hub, repo, commit).await?.bytes);
-    }
+    let make = async || {
+        let mut info = RepoInfo::new(repo, commit, &repos::card(hub, repo, commit).await?);
+        if query.wants("siblings") {
+            let files = trees::all_files(hub, repo, commit).await?;
+            info.siblings = Some(files.iter().map(|file| Sibling::new(file, query.blobs)).collect());
+        }
+        if query.wants("usedStorage") {
+            info.used_storage = Some(trees::totals(hub, repo, commit).await?.bytes);
+        }
+        let body = if query.expand.is_empty() {
+            Body::Whole(Box::new(info))
+        } else {
+            Body::Part(project(&info, &query.expand).map_err(|error| HubError::Internal(error.to_string()))?)
+        };
+        Ok(Draft { body, next: None })
+    };
+    let answer = finished::answer(hub, commit, format!("{query:?}"), make).await?;
     let mut response = HttpResponse::Ok();
     if let Some(warning) = selection_warning(&commit.selection) {
         response.insert_header(("X-HF-Warning", warning));
     }
-    if query.expand.is_empty() {
-        return Ok(response.json(info));
-    }
-    let projected = project(&info, &query.expand).map_err(|error| HubError::Internal(error.to_string()))?;
-    Ok(response.json(projected))
+    Ok(finished::send(req, &answer, response))
 }
 
 /// What clients print once if only a part of the repository is held: topic, semicolon, text.

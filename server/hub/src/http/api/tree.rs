@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use utoipa::IntoParams;
 
 use super::doc::{RepoAddress, RepoErrors};
+use super::finished::{self, Draft};
 use super::view::TreeItem;
 use super::{cursor, next_page};
 use crate::app::trees::{self, TreeRequest};
@@ -82,19 +83,23 @@ pub async fn tree(
     let repo = open_repo(&hub, &caller, &route, &req).await?;
     let (commit, segments) = open_revision(&hub, &repo, &route.rest).await?;
     let request = request(&TreeQuery::from(&query), &segments)?;
-    let page = trees::page(&hub, &repo, &commit, &request).await?;
+    let make = async || {
+        let page = trees::page(&hub, &repo, &commit, &request).await?;
+        Ok(Draft { body: page.entries.iter().map(TreeItem::from).collect::<Vec<_>>(), next: page.next })
+    };
+    let answer = finished::answer(&hub, &commit, format!("{request:?}"), make).await?;
     let mut response = HttpResponse::Ok();
-    if let Some(last) = page.next {
+    if let Some(last) = &answer.next {
         // The commit in place of the name asked for: a branch may move between two pages.
         let oid = commit.oid.to_hex();
         let path = ["api", route.kind.plural(), repo.name.namespace(), repo.name.name(), "tree", &oid];
         let folder = request.folder.as_ref().map(RepoPath::as_str);
         response.insert_header((
             LINK,
-            next_page::link(&base, path.into_iter().chain(folder), &query, &cursor::encode(&last))?,
+            next_page::link(&base, path.into_iter().chain(folder), &query, &cursor::encode(last))?,
         ));
     }
-    Ok(response.json(page.entries.iter().map(TreeItem::from).collect::<Vec<_>>()))
+    Ok(finished::send(&req, &answer, response))
 }
 
 #[cfg(test)]
