@@ -26,6 +26,17 @@ pub(crate) struct Target {
     pub(crate) sha256: String,
 }
 
+/// An answer that a server has to give, byte for byte.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    /// Where the server listens.
+    pub(crate) addr: SocketAddr,
+    /// Path and query that bring it.
+    pub(crate) path: String,
+    /// Its body.
+    pub(crate) body: Vec<u8>,
+}
+
 /// How a client checks a whole file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Check {
@@ -88,7 +99,7 @@ pub(crate) fn whole(target: &Target, clients: usize, times: usize, check: Check)
 
 /// Each client asks for ranges at random places, one after the other, for a while.
 pub(crate) fn ranges(target: &Target, clients: usize, range_bytes: u64, time: Duration) -> Result<Answers> {
-    requests(target, clients, time, |connection, number| {
+    requests(target.addr, clients, time, |connection, number| {
         let start = mixed(number) % (target.content.size - range_bytes + 1);
         let head = connection.request("GET", &target.path, Some((start, start + range_bytes)))?;
         ensure!(head.status == 206 && head.length == range_bytes, "unexpected answer: {head:?}");
@@ -97,13 +108,32 @@ pub(crate) fn ranges(target: &Target, clients: usize, range_bytes: u64, time: Du
             right &= target.content.matches(start + at, piece);
             Ok(())
         })?;
-        Ok(if right { Done::Bytes(head.length) } else { Done::Wrong })
+        Ok(if right { Done::Bytes(head.length) } else { Done::Wrong(target.path.clone()) })
+    })
+}
+
+/// Each client asks for one answer, again and again, for a while.
+pub(crate) fn known(target: &Known, method: &str, clients: usize, time: Duration) -> Result<Answers> {
+    let length = target.body.len() as u64;
+    requests(target.addr, clients, time, |connection, _| {
+        let head = connection.request(method, &target.path, None)?;
+        ensure!(head.status == 200 && head.length == length, "unexpected answer: {head:?}");
+        if method == "HEAD" {
+            return Ok(Done::Bytes(0));
+        }
+        let mut right = true;
+        connection.body(length, |at, piece| {
+            let at = usize::try_from(at).unwrap_or(usize::MAX);
+            right &= target.body.get(at..at + piece.len()) == Some(piece);
+            Ok(())
+        })?;
+        Ok(if right { Done::Bytes(length) } else { Done::Wrong(target.path.clone()) })
     })
 }
 
 /// Each client sends HEAD requests, one after the other, for a while.
 pub(crate) fn heads(target: &Target, clients: usize, time: Duration) -> Result<Answers> {
-    requests(target, clients, time, |connection, _| {
+    requests(target.addr, clients, time, |connection, _| {
         let head = connection.request("HEAD", &target.path, None)?;
         ensure!(head.status == 200 && head.length == target.content.size, "unexpected answer: {head:?}");
         Ok(Done::Bytes(0))
@@ -137,12 +167,13 @@ pub(crate) fn first_bytes(target: &Target, count: usize) -> Result<Answers> {
 /// How a request ended that did not fail.
 enum Done {
     Bytes(u64),
-    Wrong,
+    /// Wrong bytes, from this path.
+    Wrong(String),
 }
 
 /// Sends requests of all clients for a while and counts those that fail; wrong bytes end everything.
 fn requests(
-    target: &Target,
+    addr: SocketAddr,
     clients: usize,
     time: Duration,
     one: impl Fn(&mut Connection, u64) -> Result<Done> + Sync,
@@ -150,7 +181,7 @@ fn requests(
     let until = Instant::now() + time;
     at_once(clients, |client| {
         let mut answers = Answers::default();
-        let mut connection = Connection::open(target.addr)?;
+        let mut connection = Connection::open(addr)?;
         for number in (client as u64..).step_by(clients) {
             let started = Instant::now();
             if started >= until {
@@ -161,12 +192,12 @@ fn requests(
                     answers.took.push(started.elapsed());
                     answers.bytes += bytes;
                 }
-                Ok(Done::Wrong) => bail!("request {number} for `{}` brought wrong bytes", target.path),
+                Ok(Done::Wrong(path)) => bail!("request {number} for `{path}` brought wrong bytes"),
                 Err(error) => {
                     answers.failures += 1;
                     answers.failure.get_or_insert_with(|| format!("{error:#}"));
                     ensure!(answers.failures < FAILURES_MAX, "too many requests fail: {error:#}");
-                    connection = Connection::open(target.addr)?;
+                    connection = Connection::open(addr)?;
                 }
             }
         }

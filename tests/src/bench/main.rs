@@ -1,4 +1,4 @@
-//! The bytes benchmark: Acervo beside nginx on the same files, in one run, by turns; every byte that arrives is checked.
+//! The benchmarks: Acervo beside nginx on the same files, in one run, by turns; every byte that arrives is checked.
 //!
 //! Numbers never fail it: only wrong bytes, or a measurement that cannot be made, do. `tests/bench` builds and starts it.
 
@@ -8,8 +8,10 @@ mod content;
 mod ingest;
 mod load;
 mod machine;
+mod metadata;
 mod report;
 mod servers;
+mod turns;
 mod upstream;
 
 use std::path::{Path, PathBuf};
@@ -19,10 +21,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::load::{Answers, Check, Target};
-use crate::machine::Meter;
-use crate::report::{Row, Run};
-use crate::servers::{Acervo, Server, blob_path, files_below, free_address, nginx};
+use crate::load::{Check, Target};
+use crate::report::Row;
+use crate::servers::{Acervo, blob_path, files_below, free_address, nginx};
+use crate::turns::{Pair, by_turns};
 use crate::upstream::Upstream;
 
 /// Bytes of a range.
@@ -45,6 +47,8 @@ struct Arguments {
 enum What {
     /// Bytes out and in: whole files, ranges, first bytes, HEAD requests, ingest
     Bytes(Options),
+    /// Small answers: HEAD, a small file, a repository's description, a listing of a thousand entries
+    Metadata(metadata::Options),
     /// Copies a folder and flushes it, for the comparison
     #[command(hide = true)]
     Copy { from: PathBuf, to: PathBuf },
@@ -105,6 +109,7 @@ impl Options {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         What::Bytes(options) => bytes(&options),
+        What::Metadata(options) => metadata::run(&options),
         What::Copy { from, to } => ingest::copy(&from, &to),
     };
     match done {
@@ -119,16 +124,10 @@ fn main() -> ExitCode {
 fn bytes(options: &Options) -> Result<()> {
     ensure!(options.rounds > 0, "`--rounds` must be at least 1");
     let scale = options.scale();
-    let binary = match &options.acervo {
-        Some(path) => path.canonicalize().with_context(|| format!("there is no `{}`", path.display()))?,
-        None => std::env::current_exe()?.with_file_name("acervo"),
-    };
-    ensure!(binary.is_file(), "`{}` is not built; start the benchmark with `tests/bench`", binary.display());
+    let binary = binary(options.acervo.as_deref())?;
     let folder = tempfile::Builder::new().prefix("acervo-bench-").tempdir_in(&options.folder)?;
     let at = folder.path().canonicalize()?;
-    let mut facts = machine::facts(&at);
-    facts.push(format!("{}, {} workers, sendfile", servers::nginx_version()?, machine::cores()));
-    facts.push(version(&binary)?);
+    let facts = facts(&at, &binary)?;
 
     say("making files and an upstream");
     let upstream = Upstream::start(&at.join("upstream"), scale.large_bytes, scale.small_count)?;
@@ -163,14 +162,6 @@ fn ingest_table(options: &Options, folder: &Path, binary: &Path, upstream: &Upst
     Ok(report::ingests(&rows))
 }
 
-/// Both servers and what they offer.
-struct Pair {
-    acervo: Server,
-    nginx: Server,
-    large: [Target; 2],
-    small: [Target; 2],
-}
-
 /// Measures the way out.
 fn serving_tables(
     options: &Options,
@@ -197,7 +188,7 @@ fn serving_tables(
     };
     let small = upstream.small.first().context("no small file")?;
     let (large, small) = (offered("bench/large", &upstream.large), offered("bench/small", small));
-    let pair = Pair { acervo: served, nginx, large, small };
+    let pair = Pair { acervo: served, nginx };
 
     let (mut transfers, mut latencies) = (Vec::new(), Vec::new());
     if options.measures(Part::Whole) {
@@ -211,7 +202,7 @@ fn serving_tables(
                 };
                 let what = format!("large file, {how}");
                 let measure = |target: &Target| load::whole(target, clients, times, check);
-                transfers.push(by_turns(&pair, &pair.large, &what, clients, rounds, aim, measure)?);
+                transfers.push(by_turns(&pair, &large, &what, clients, rounds, aim, measure)?);
             }
         }
         let store = acervo.blob(&upstream.large.digests.sha256);
@@ -219,58 +210,28 @@ fn serving_tables(
             forget(&store)?;
             load::whole(target, 1, 1, Check::Compare)
         };
-        transfers.push(by_turns(&pair, &pair.large, "large file, not in memory", 1, options.rounds, "", cold)?);
-        load::whole(&pair.large[1], 1, 1, Check::Compare)?;
+        transfers.push(by_turns(&pair, &large, "large file, not in memory", 1, options.rounds, "", cold)?);
+        load::whole(&large[1], 1, 1, Check::Compare)?;
     }
     if options.measures(Part::Ranges) {
         let measure = |target: &Target| load::ranges(target, CLIENTS, RANGE_BYTES, scale.time);
         let aim = "ratio >= 0.8, p99 <= 10 ms, no failures";
-        let row = by_turns(&pair, &pair.large, "1 MiB ranges", CLIENTS, options.rounds, aim, measure)?;
+        let row = by_turns(&pair, &large, "1 MiB ranges", CLIENTS, options.rounds, aim, measure)?;
         latencies.push(row.clone());
         transfers.push(row);
     }
     if options.measures(Part::Latency) {
         let aim = "<= 2 ms";
         let first = |target: &Target| load::first_bytes(target, scale.first_bytes);
-        latencies.push(by_turns(&pair, &pair.small, "first byte, small file", 1, options.rounds, aim, first)?);
-        latencies.push(by_turns(&pair, &pair.large, "first byte, large file", 1, options.rounds, aim, first)?);
+        latencies.push(by_turns(&pair, &small, "first byte, small file", 1, options.rounds, aim, first)?);
+        latencies.push(by_turns(&pair, &large, "first byte, large file", 1, options.rounds, aim, first)?);
         let heads = |target: &Target| load::heads(target, CLIENTS, scale.time);
-        latencies.push(by_turns(&pair, &pair.small, "HEAD", CLIENTS, options.rounds, "", heads)?);
+        latencies.push(by_turns(&pair, &small, "HEAD", CLIENTS, options.rounds, "", heads)?);
     }
     let all: Vec<Row> =
         transfers.iter().chain(latencies.iter().filter(|row| row.what != "1 MiB ranges")).cloned().collect();
     let tables = [report::transfers(&transfers), report::latencies(&latencies), report::bounds(&all)];
     Ok(tables.join("\n"))
-}
-
-/// Measures Acervo and nginx in turn, as many rounds as asked for; who comes first changes.
-fn by_turns(
-    pair: &Pair,
-    targets: &[Target; 2],
-    what: &str,
-    clients: usize,
-    rounds: usize,
-    aim: &'static str,
-    measure: impl Fn(&Target) -> Result<Answers>,
-) -> Result<Row> {
-    let mut row = Row { what: what.to_owned(), clients, aim, ..Row::default() };
-    for number in 0..rounds {
-        say(&format!("{what}, {clients} clients, round {}", number + 1));
-        for turn in 0..2 {
-            let which = (number + turn) % 2;
-            let (server, runs) =
-                if which == 0 { (&pair.acervo, &mut row.acervo) } else { (&pair.nginx, &mut row.nginx) };
-            let meter = Meter::start(&server.pids())?;
-            let answers =
-                measure(&targets[which]).with_context(|| format!("{what}, {}", ["Acervo", "nginx"][which]))?;
-            let usage = meter.finish()?;
-            if let Some(failure) = &answers.failure {
-                say(&format!("{} requests failed, the first: {failure}", answers.failures));
-            }
-            runs.push(Run { answers, usage });
-        }
-    }
-    Ok(row)
 }
 
 /// Asks the system to drop a file from memory.
@@ -280,6 +241,24 @@ fn forget(path: &Path) -> Result<()> {
     let status = Command::new("dd").arg(input).args(["iflag=nocache", "count=0", "status=none"]).status()?;
     ensure!(status.success(), "`dd` failed to drop `{}` from memory", path.display());
     Ok(())
+}
+
+/// The binary to measure: the one named, or the one built beside this program.
+fn binary(named: Option<&Path>) -> Result<PathBuf> {
+    let binary = match named {
+        Some(path) => path.canonicalize().with_context(|| format!("there is no `{}`", path.display()))?,
+        None => std::env::current_exe()?.with_file_name("acervo"),
+    };
+    ensure!(binary.is_file(), "`{}` is not built; start the benchmark with `tests/bench`", binary.display());
+    Ok(binary)
+}
+
+/// The facts beside a table.
+fn facts(folder: &Path, binary: &Path) -> Result<Vec<String>> {
+    let mut facts = machine::facts(folder);
+    facts.push(format!("{}, {} workers, sendfile", servers::nginx_version()?, machine::cores()));
+    facts.push(version(binary)?);
+    Ok(facts)
 }
 
 /// What `acervo --version` says.
