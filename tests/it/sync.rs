@@ -2,6 +2,7 @@
 
 mod adverse;
 mod network;
+mod stopping;
 
 use acervo::app::sync::{self, Progress};
 use acervo_core::{Caller, RepoKind, Selection};
