@@ -1,6 +1,8 @@
 //! Syncs against an upstream that behaves, and one that does not. Each test looks at what is left behind, too.
 
 mod adverse;
+mod network;
+mod stopping;
 
 use acervo::app::sync::{self, Progress};
 use acervo_core::{Caller, RepoKind, Selection};

@@ -3,7 +3,6 @@
 //! Owns the table of cases, the hub they are shown, how a client's program is run. What a case demands is written in
 //! each client's own language under `tests/clients`.
 
-pub mod cut;
 pub mod matrix;
 pub mod run;
 pub mod table;

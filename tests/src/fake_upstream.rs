@@ -20,10 +20,11 @@ mod state;
 mod tests;
 mod wire;
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 
+use acervo_test_engine::{Authority, Relay};
 use anyhow::Context as _;
 use tokio::sync::watch;
 
@@ -38,19 +39,34 @@ pub struct FakeUpstream {
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
+    /// What ends TLS in front of the hub and of storage.
+    _relays: Option<[Relay; 2]>,
 }
 
 impl FakeUpstream {
     /// Starts a hub with these repositories on two free ports.
     pub async fn start(repos: Vec<RepoFixture>) -> anyhow::Result<Self> {
-        let listen = || -> anyhow::Result<(TcpListener, u16)> {
+        Self::launch(repos, None)
+    }
+
+    /// Starts a hub that is reached over TLS alone, storage included, with certificates of this authority.
+    pub async fn start_encrypted(repos: Vec<RepoFixture>, authority: &Authority) -> anyhow::Result<Self> {
+        Self::launch(repos, Some(authority))
+    }
+
+    fn launch(repos: Vec<RepoFixture>, authority: Option<&Authority>) -> anyhow::Result<Self> {
+        let listen = || -> anyhow::Result<(TcpListener, SocketAddr)> {
             let listener = TcpListener::bind(("127.0.0.1", 0)).context("bind a port of the loopback interface")?;
             listener.set_nonblocking(true)?;
-            let port = listener.local_addr()?.port();
-            Ok((listener, port))
+            let address = listener.local_addr()?;
+            Ok((listener, address))
         };
-        let ((hub, hub_port), (cdn, cdn_port)) = (listen()?, listen()?);
-        let (hub_url, cdn_url) = (format!("http://127.0.0.1:{hub_port}"), format!("http://localhost:{cdn_port}"));
+        let ((hub, hub_address), (cdn, cdn_address)) = (listen()?, listen()?);
+        let relays = authority.map(|authority| [hub_address, cdn_address].map(|to| Relay::encrypted(to, authority)));
+        let (hub_url, cdn_url) = match &relays {
+            Some([hub, cdn]) => (hub.url("127.0.0.1"), cdn.url("localhost")),
+            None => (format!("http://{hub_address}"), format!("http://localhost:{}", cdn_address.port())),
+        };
         let shared = Arc::new(Shared::new(hub_url, cdn_url, State { repos, ..State::default() }));
         let (stop, stopped) = watch::channel(false);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -58,7 +74,7 @@ impl FakeUpstream {
         let thread = std::thread::Builder::new()
             .name("fake-upstream".to_owned())
             .spawn(move || runtime.block_on(server::serve(serving, hub, cdn, stopped)))?;
-        Ok(Self { shared, stop, thread: Some(thread) })
+        Ok(Self { shared, stop, thread: Some(thread), _relays: relays })
     }
 
     /// The hub's base URL, for `HF_ENDPOINT` and the like.
@@ -154,7 +170,12 @@ impl FakeUpstream {
 
     /// Lets every answer that is stalled now go on.
     pub fn release_stalled(&self) {
-        self.shared.faults.release.notify_waiters();
+        self.release_stalled_on("");
+    }
+
+    /// Lets those answers go on that are stalled now and whose requests are known by `text`, as in [`Fault::on`].
+    pub fn release_stalled_on(&self, text: &str) {
+        self.shared.faults.released.send_modify(|released| released.push(text.to_owned()));
     }
 
     /// Every request so far, in order of arrival.

@@ -63,14 +63,25 @@ struct Orders {
     resets: u64,
 }
 
+/// An order to cut.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    direction: Direction,
+    /// How many bytes in all may pass before the connection that carries the next one ends.
+    at: u64,
+    /// How many more may pass before the next cut.
+    every: u64,
+    /// Cuts that are still to come.
+    left: u32,
+}
+
 #[derive(Debug, Default)]
 struct Ledger {
     connections: u64,
     open: u64,
     to_server: u64,
     to_client: u64,
-    /// A direction, and how many of its bytes in all may pass before the connection that carries the next one ends.
-    cut: Option<(Direction, u64)>,
+    cut: Option<Cut>,
     fired: Vec<Fired>,
 }
 
@@ -103,14 +114,15 @@ impl Shared {
     /// Counts `length` bytes, or the part of them that may pass before the connection is cut.
     fn admit(&self, direction: Direction, length: usize) -> (usize, bool) {
         self.ledger(|ledger| {
-            let cut = ledger.cut.filter(|(cut, _)| *cut == direction);
+            let cut = ledger.cut.filter(|cut| cut.direction == direction);
             let passed = ledger.bytes(direction);
-            let room = cut.map_or(length as u64, |(_, at)| at.saturating_sub(*passed));
+            let room = cut.map_or(length as u64, |cut| cut.at.saturating_sub(*passed));
             let is_cut = room < length as u64;
             let admitted = if is_cut { usize::try_from(room).unwrap_or(length) } else { length };
             *passed += admitted as u64;
             if is_cut {
-                ledger.cut = None;
+                ledger.cut =
+                    cut.filter(|cut| cut.left > 1).map(|cut| Cut { at: cut.at + cut.every, left: cut.left - 1, ..cut });
             }
             (admitted, is_cut)
         })
@@ -158,9 +170,14 @@ impl FaultProxy {
 
     /// Lets `bytes` more pass this way, on whatever connections, then closes the one that carries the next byte. Once.
     pub fn cut_after(&self, direction: Direction, bytes: u64) {
+        self.cut_every(direction, bytes, 1);
+    }
+
+    /// Does so again and again, this many times in all.
+    pub fn cut_every(&self, direction: Direction, bytes: u64, times: u32) {
         self.shared.ledger(|ledger| {
             let at = *ledger.bytes(direction) + bytes;
-            ledger.cut = Some((direction, at));
+            ledger.cut = Some(Cut { direction, at, every: bytes, left: times });
         });
     }
 

@@ -10,5 +10,6 @@ pub mod expect;
 pub mod fake_upstream;
 pub mod fault_proxy;
 pub mod fixture;
+pub mod forward_proxy;
 pub mod processes;
 pub mod test_hub;

@@ -59,8 +59,8 @@ impl Installation {
         let mut new = Installation { settings: BTreeMap::new(), started: AtomicU64::new(0), database, storage, folder };
         new.set("server.bind", "127.0.0.1:0");
         new.set("database.url", &new.database.url());
-        for (key, value) in storage_settings(&new.storage) {
-            new.set(&key, &value);
+        for (key, value) in new.storage.settings() {
+            new.set(&format!("storage.{key}"), &value);
         }
         new.set("staging.dir", &new.staging().display().to_string());
         new.set("upstream.endpoint", endpoint);
@@ -166,18 +166,6 @@ impl Installation {
     fn file(&self) -> PathBuf {
         self.folder.path().join("acervo.toml")
     }
-}
-
-/// What a configuration says of a store.
-fn storage_settings(storage: &TestStorage) -> Vec<(String, String)> {
-    let pairs = [
-        ("storage.url", Some(&storage.url)),
-        ("storage.endpoint", storage.endpoint.as_ref()),
-        ("storage.region", storage.region.as_ref()),
-        ("storage.access_key_id", storage.access_key.as_ref()),
-        ("storage.secret_access_key", storage.secret_key.as_ref()),
-    ];
-    pairs.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.clone()))).collect()
 }
 
 /// A running process of an installation; killed when dropped.

@@ -10,7 +10,7 @@ use acervo::config::Config;
 use acervo::context::Hub;
 pub use acervo::demo::order;
 use acervo::{http, worker};
-use acervo_core::{Caller, RepoKind, Role, Secret};
+use acervo_core::{Caller, RepoKind, Role};
 use acervo_store::blob::StorageConfig;
 use acervo_store::db::jobs::{self, Job};
 use acervo_store::db::mirrors::Mirror;
@@ -191,17 +191,9 @@ impl TestHub {
 
 /// What a configuration says of a store.
 pub fn storage_config(storage: &TestStorage) -> StorageConfig {
-    let defaults = StorageConfig::default();
-    StorageConfig {
-        url: storage.url.clone(),
-        endpoint: storage.endpoint.clone(),
-        region: storage.region.clone().unwrap_or(defaults.region),
-        access_key_id: storage.access_key.as_ref().map(Secret::new),
-        secret_access_key: storage.secret_key.as_ref().map(Secret::new),
-        // The least that servers take, so that files of a few megabytes come in several parts.
-        upload_part_bytes: 5 << 20,
-        ..StorageConfig::default()
-    }
+    let settings = serde_json::to_value(storage.settings()).expect("texts by key");
+    // The least that servers take, so that files of a few megabytes come in several parts.
+    StorageConfig { upload_part_bytes: 5 << 20, ..serde_json::from_value(settings).expect("settings of a store") }
 }
 
 /// A configuration that keeps everything in one place and gives up fast.

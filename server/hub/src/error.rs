@@ -93,6 +93,9 @@ pub enum HubError {
     /// A sync that did not succeed; the text names the file.
     #[error("{0}")]
     Sync(String),
+    /// The database was away when a file that had arrived was to be recorded.
+    #[error("`{0}` has arrived, but the database was away when it was to be recorded; sync again")]
+    NotRecorded(String),
     /// Somebody else has taken over the job, or it was cancelled.
     #[error("the job was {0}")]
     JobEnded(&'static str),
@@ -123,7 +126,7 @@ impl HubError {
             HubError::Upstream(error) => error.is_transient(),
             HubError::Store(error) => error.is_transient(),
             HubError::Blob(error) => error.is_transient(),
-            HubError::NotYet { .. } => true,
+            HubError::NotYet { .. } | HubError::NotRecorded(_) => true,
             _ => false,
         }
     }

@@ -1,7 +1,5 @@
 //! Where the hubs of this crate's own tests keep everything: on the engine of the run, gone with the value.
 
-use acervo_core::Secret;
-use acervo_store::blob::StorageConfig;
 use acervo_test_engine::{Engine, TestDatabase, TestStorage};
 use tempfile::TempDir;
 
@@ -21,25 +19,23 @@ impl TestHome {
         TestHome { database, storage, folder }
     }
 
+    /// Runs a statement on the database behind the back of whoever uses it.
+    pub(crate) fn execute(&self, statement: &str) {
+        self.database.execute(statement);
+    }
+
+    /// Where blobs stand.
+    pub(crate) fn storage(&self) -> &TestStorage {
+        &self.storage
+    }
+
     /// A configuration that keeps everything here.
     pub(crate) fn config(&self) -> Config {
         let mut config = Config::default();
         config.database.url = self.database.url();
-        config.storage = storage_config(&self.storage);
+        let settings = serde_json::to_value(self.storage.settings()).unwrap();
+        config.storage = serde_json::from_value(settings).unwrap();
         config.staging.dir = self.folder.path().join("staging");
         config
-    }
-}
-
-/// What a configuration says of a store.
-fn storage_config(storage: &TestStorage) -> StorageConfig {
-    let defaults = StorageConfig::default();
-    StorageConfig {
-        url: storage.url.clone(),
-        endpoint: storage.endpoint.clone(),
-        region: storage.region.clone().unwrap_or(defaults.region.clone()),
-        access_key_id: storage.access_key.as_ref().map(Secret::new),
-        secret_access_key: storage.secret_key.as_ref().map(Secret::new),
-        ..defaults
     }
 }

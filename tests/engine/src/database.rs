@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sea_orm::Database;
+use sea_orm::{ConnectionTrait, Database};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use uuid::Uuid;
@@ -24,6 +24,16 @@ impl TestDatabase {
     /// Its address, as `database.url` wants it.
     pub fn url(&self) -> String {
         self.url.clone()
+    }
+
+    /// Runs a statement, as whoever repairs or breaks a database by hand does.
+    pub fn execute(&self, statement: &str) {
+        let (url, statement) = (self.url.clone(), statement.to_owned());
+        block_on(async move {
+            let database = Database::connect(url).await.expect("the database opens");
+            database.execute_unprepared(&statement).await.expect("the statement is run");
+            database.close().await.expect("the database closes");
+        });
     }
 
     /// A file in a folder, which goes away with the folder.

@@ -6,15 +6,19 @@
 
 #![expect(clippy::expect_used, reason = "a harness stops where something is wrong, as tests do")]
 
+mod authority;
 mod blocking;
 mod database;
 mod engine;
 mod postgres;
+mod relay;
 pub mod s3;
 mod storage;
 
+pub use authority::{Authority, Certified};
 pub use database::TestDatabase;
 pub use engine::{Engine, Kind, POSTGRES_VARIABLE, VARIABLE};
 pub use postgres::{PostgresCluster, Settings};
+pub use relay::Relay;
 pub use s3::S3Server;
 pub use storage::TestStorage;

@@ -1,5 +1,6 @@
 //! One store for one test.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::s3::{BUCKET, S3Server};
@@ -8,15 +9,15 @@ use crate::s3::{BUCKET, S3Server};
 #[derive(Debug)]
 pub struct TestStorage {
     /// As `storage.url` wants it.
-    pub url: String,
+    url: String,
     /// Address of the server, if there is one.
-    pub endpoint: Option<String>,
+    endpoint: Option<String>,
     /// Key that may do everything, if there is a server.
-    pub access_key: Option<String>,
+    access_key: Option<String>,
     /// The key's secret.
-    pub secret_key: Option<String>,
+    secret_key: Option<String>,
     /// Region that requests are signed for.
-    pub region: Option<String>,
+    region: Option<String>,
     /// Where the objects are files, by their keys.
     objects: PathBuf,
     server: Option<S3Server>,
@@ -50,6 +51,18 @@ impl TestStorage {
             objects: server.objects(),
             server: Some(server),
         }
+    }
+
+    /// What a configuration says of it, by key of its section.
+    pub fn settings(&self) -> BTreeMap<&'static str, String> {
+        let pairs = [
+            ("url", Some(&self.url)),
+            ("endpoint", self.endpoint.as_ref()),
+            ("region", self.region.as_ref()),
+            ("access_key_id", self.access_key.as_ref()),
+            ("secret_access_key", self.secret_key.as_ref()),
+        ];
+        pairs.into_iter().filter_map(|(key, value)| Some((key, value?.clone()))).collect()
     }
 
     /// Where an object's bytes are as a file: in the store's folder, or where the server keeps them.

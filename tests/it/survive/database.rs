@@ -4,7 +4,7 @@
 //! Each test stands on the database that it is about, whichever engine the run uses.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use acervo::context::Hub;
 use acervo_store::db::jobs::State;
@@ -96,8 +96,11 @@ async fn a_sync_outlives_postgres_stopped_or_killed_in_the_middle() {
 #[tokio::test(flavor = "multi_thread")]
 async fn downloads_under_way_finish_while_postgres_is_away_and_new_ones_are_asked_to_wait() {
     let cluster = PostgresCluster::start();
-    let (upstream, installation) = installed(&cluster.create_database("acervo")).await;
+    let (upstream, mut installation) = installed(&cluster.create_database("acervo")).await;
     upstream.clear_faults();
+    // Changes may wait for long; whoever only asks is told soon.
+    installation.set_raw("database.connect_timeout_seconds", "90");
+    installation.set_raw("database.read_wait_seconds", "1");
     let server = installation.serve().await;
     let hub = installation.hub().await;
     let (_, job) = queued(&hub, NAME).await;
@@ -108,8 +111,10 @@ async fn downloads_under_way_finish_while_postgres_is_away_and_new_ones_are_aske
 
     cluster.stop_fast();
 
+    let asked = Instant::now();
     let refused = get(&server, "/api/models/acme/unheard-of").await;
     assert_eq!(refused.status(), 503);
+    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
     assert!(refused.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() > 0);
     let text = refused.text().await.unwrap();
     assert!(!text.contains("127.0.0.1") && !text.contains("sqlx"), "{text}");

@@ -5,8 +5,9 @@ use std::process::{Child, Command, Stdio};
 
 use acervo_tests::binary::Ran;
 use acervo_tests::fake_upstream::FakeUpstream;
-use acervo_tests::fixture::RepoFixture;
+use acervo_tests::fixture::{RepoFixture, random_bytes};
 use acervo_tests::processes::{Installation, eventually};
+use serde_json::{Value, json};
 
 use super::{assert_nothing_is_left, assert_served_whole, assert_stored, events_of, large_and_small, size_of};
 
@@ -74,6 +75,13 @@ impl SmallDisk {
     /// Takes up so much of it.
     fn fill(&self, bytes: usize) {
         std::fs::write(self.path("ballast"), vec![1; bytes]).unwrap();
+    }
+
+    /// Takes up all that is left of it.
+    fn fill_up(&self) {
+        let mut ballast = std::fs::File::create(self.path("ballast")).unwrap();
+        let full = std::io::copy(&mut std::io::repeat(1), &mut ballast).unwrap_err();
+        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
     }
 
     /// Inodes that are in use.
@@ -161,8 +169,6 @@ async fn a_full_staging_folder_stops_a_sync_with_the_way_out_and_the_next_one_fe
 
     let refused = run(&installation, &disk, &["sync", NAME]);
 
-    // A server needs a few bytes to start.
-    disk.fill((16 << 20) - usize::try_from(FITTING).unwrap() - 100_000);
     assert_refused_for_lack_of_room(&installation, &disk, &refused).await;
     let fetched = upstream.file_bytes();
     disk.remount("size=64m");
@@ -171,6 +177,52 @@ async fn a_full_staging_folder_stops_a_sync_with_the_way_out_and_the_next_one_fe
     let rest = upstream.file_bytes() - fetched;
     assert!(rest <= size_of(&fixture()) - FITTING / 2, "{rest} bytes were fetched although much had fitted");
     assert_complete(&installation, &disk).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_starts_on_a_full_disk_serves_what_it_holds_and_says_why_it_takes_no_more() {
+    let held = RepoFixture::model("acme/held").lfs("model.safetensors", random_bytes(3, 200_000));
+    let upstream = FakeUpstream::start(vec![fixture(), held.clone()]).await.unwrap();
+    let (installation, disk) = installed(&upstream, "size=16m").await;
+    for arguments in [["mirror", "add", "acme/held"].as_slice(), &["sync", "acme/held"]] {
+        let ran = run(&installation, &disk, arguments);
+        assert!(ran.success, "{ran:?}");
+    }
+    let token = run(&installation, &disk, &["token", "create", "--role", "reader", "--name", "watch", "--quiet"]);
+    disk.fill_up();
+
+    let server = installation.start_command(disk.inside(&installation.command(&["serve"]))).serving().await;
+
+    assert_served_whole(server.url(), &held, "on a full disk").await;
+    let readiness = async |token: Option<&str>| -> (u16, Value) {
+        let mut asked = super::client().get(format!("{}/readyz", server.url()));
+        if let Some(token) = token {
+            asked = asked.bearer_auth(token);
+        }
+        let answer = asked.send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    };
+    let states = json!({ "ready": true, "database": "ok", "staging": "failed", "storage": "ok" });
+    assert_eq!(readiness(None).await, (200, states), "what is held can be served");
+    let (_, told) = readiness(Some(token.stdout.trim())).await;
+    let why = told["details"]["staging"].as_str().unwrap();
+    assert!(why.contains("no space is left") && why.contains("`staging.dir`"), "{told}");
+    let refused = run(&installation, &disk, &["sync", NAME]);
+    assert!(!refused.success && refused.stderr.contains("no space left at"), "{refused:?}");
+
+    std::fs::remove_file(disk.path("ballast")).unwrap();
+    let synced = run(&installation, &disk, &["sync", NAME]);
+    assert!(synced.success, "{synced:?}");
+    assert_served_whole(server.url(), &fixture(), "once there was room").await;
+    let (_, told) = readiness(Some(token.stdout.trim())).await;
+    assert_eq!((&told["staging"], told["details"].get("staging")), (&json!("ok"), None));
+    server.kill().await;
+    disk.copy_out();
+    let hub = installation.hub().await;
+    assert_stored(&hub, &[&fixture(), &held], "once there was room").await;
+    assert_nothing_is_left(&hub, "once there was room").await;
+    let probes = super::files_below(&hub.config().staging.dir);
+    assert!(probes.is_empty(), "probes are left: {probes:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

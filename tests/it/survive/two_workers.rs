@@ -48,19 +48,37 @@ async fn pause(worker: &Process, hub: &Hub, job: Uuid) {
     .await;
 }
 
+/// One installation with two workers: the first is paused in the middle of a job that the second has not begun yet.
+struct Relief {
+    upstream: FakeUpstream,
+    _installation: Installation,
+    hub: Hub,
+    job: Uuid,
+    first: Process,
+    second: Process,
+}
+
+impl Relief {
+    /// The large file stalls for so many workers.
+    async fn with_stalls(count: u32) -> Relief {
+        let upstream = FakeUpstream::start(vec![fixture()]).await.unwrap();
+        upstream.fault(Fault::stall_after(1_000_000).on("model.safetensors").at(Origin::Cdn).times(count));
+        let mut installation = Installation::new(&upstream.endpoint());
+        // A stall lasts until it is released.
+        installation.set_raw("upstream.read_timeout_seconds", "120");
+        let hub = installation.hub().await;
+        let first = installation.serve().await;
+        let (_, job) = queued(&hub, NAME).await;
+        upstream.wait_fired(1).await;
+        pause(&first, &hub, job).await;
+        let second = installation.serve().await;
+        Relief { upstream, _installation: installation, hub, job, first, second }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_paused_in_mid_transfer_is_relieved_and_publishes_nothing_when_it_wakes() {
-    let upstream = FakeUpstream::start(vec![fixture()]).await.unwrap();
-    upstream.fault(Fault::stall_after(1_000_000).on("model.safetensors").at(Origin::Cdn).times(1));
-    let mut installation = Installation::new(&upstream.endpoint());
-    // A stall lasts until it is released.
-    installation.set_raw("upstream.read_timeout_seconds", "120");
-    let hub = installation.hub().await;
-    let first = installation.serve().await;
-    let (_, job) = queued(&hub, NAME).await;
-    upstream.wait_fired(1).await;
-    pause(&first, &hub, job).await;
-    let second = installation.serve().await;
+    let Relief { upstream, _installation, hub, job, first, second } = Relief::with_stalls(1).await;
 
     let ended = finished(&hub, job).await;
 
@@ -83,17 +101,7 @@ async fn a_worker_paused_in_mid_transfer_is_relieved_and_publishes_nothing_when_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_wakes_while_the_other_is_at_work_leaves_it_alone() {
-    let upstream = FakeUpstream::start(vec![fixture()]).await.unwrap();
-    upstream.fault(Fault::stall_after(1_000_000).on("model.safetensors").at(Origin::Cdn).times(2));
-    let mut installation = Installation::new(&upstream.endpoint());
-    // Stalls last until they are released.
-    installation.set_raw("upstream.read_timeout_seconds", "120");
-    let hub = installation.hub().await;
-    let first = installation.serve().await;
-    let (_, job) = queued(&hub, NAME).await;
-    upstream.wait_fired(1).await;
-    pause(&first, &hub, job).await;
-    let second = installation.serve().await;
+    let Relief { upstream, _installation, hub, job, first, second } = Relief::with_stalls(2).await;
     upstream.wait_fired(2).await;
     first.resume();
     says(&first, FENCED).await;

@@ -8,12 +8,19 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::cut::{CUTS, CuttingLink};
 use super::table::Case;
 use crate::binary;
+use crate::fault_proxy::{Direction, FaultProxy};
 
 /// Processes of one client at the same time.
 const PROCESSES: usize = 3;
+
+/// How often a link is cut before it holds.
+const CUTS: u32 = 2;
+
+/// Bytes that pass before each cut: more than the 10 MiB that huggingface_hub writes at a time, since it goes on from what
+/// it has written.
+const PASSED_BYTES: u64 = 12 * 1024 * 1024;
 
 /// A client as it is installed here.
 #[derive(Clone, Debug)]
@@ -73,15 +80,13 @@ impl Client {
         let mut failures: Vec<String> = stream::iter(runs).buffer_unordered(PROCESSES).concat().await;
         for case in cut {
             let target = endpoint.trim_start_matches("http://").parse().expect("the hub's address");
-            let link = CuttingLink::start(target).await.expect("a link");
-            failures.extend(self.process(&link.url(), scenes, &[case.label()]).await);
-            if link.cuts() != CUTS {
-                failures.push(format!(
-                    "{} {}: the link cut {} answers, not {CUTS}",
-                    self.id,
-                    case.label(),
-                    link.cuts()
-                ));
+            let link = FaultProxy::start(target).expect("a link");
+            link.cut_every(Direction::ToClient, PASSED_BYTES, CUTS);
+            let through = format!("http://{}", link.address());
+            failures.extend(self.process(&through, scenes, &[case.label()]).await);
+            let cuts = link.fired().len();
+            if cuts != CUTS as usize {
+                failures.push(format!("{} {}: the link cut {cuts} answers, not {CUTS}", self.id, case.label()));
             }
         }
         failures

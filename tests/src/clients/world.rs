@@ -18,7 +18,7 @@ const UPSTREAM_TOKEN: &str = "hf_ours";
 const CARD: &str = "---\nlicense: apache-2.0\nlanguage:\n- gn\n- es\npipeline_tag: text-generation\n\
                     library_name: transformers\ntags:\n- demo\nbase_model: acme/base\n---\n# Tiny\n";
 
-/// Enough to be cut twice by a [`super::cut::CuttingLink`].
+/// Enough to be cut twice on its way to a client; see `run`.
 const LARGE_BYTES: usize = 26_000_000;
 
 /// Scenes that [`World`] stages; the table's other scenes belong to tests of their own.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use super::log::Origin;
 use super::wire::{BodyFault, Response};
@@ -256,14 +256,20 @@ pub(super) enum Instead {
 pub(super) struct Faults {
     state: Mutex<(Vec<Fault>, Vec<Fired>)>,
     count: watch::Sender<usize>,
-    pub(super) release: Notify,
+    /// Texts of the requests whose stalled answers were let go, in order.
+    pub(super) released: watch::Sender<Vec<String>>,
     /// Addresses signed, and requests each of them has served.
     signed: Mutex<(u64, HashMap<String, u32>)>,
 }
 
 impl Faults {
     pub(super) fn new() -> Self {
-        Self { state: Mutex::default(), count: watch::Sender::new(0), release: Notify::new(), signed: Mutex::default() }
+        Self {
+            state: Mutex::default(),
+            count: watch::Sender::new(0),
+            released: watch::Sender::default(),
+            signed: Mutex::default(),
+        }
     }
 
     pub(super) fn order(&self, fault: Fault) {
@@ -352,8 +358,15 @@ impl Faults {
         Some(body)
     }
 
-    pub(super) fn stalled(&self, subject: &Subject<'_>, fault: BodyFault) {
+    /// Records a stall that is reached, and waits until it is released.
+    pub(super) async fn stall(&self, subject: &Subject<'_>, fault: BodyFault) {
+        // Looked at before it is told, so that whoever waits for the stall can release it.
+        let mut released = self.released.subscribe();
+        let earlier = released.borrow().len();
         self.record(subject, &Effect::Body(fault));
+        let is_meant = |texts: &Vec<String>| texts[earlier..].iter().any(|text| subject.text.contains(text));
+        // Fails only when the fake is gone, and then this connection is, too.
+        let _ = released.wait_for(is_meant).await;
     }
 
     pub(super) fn lie(&self, subject: &Subject<'_>, lfs: bool) -> Option<Lie> {

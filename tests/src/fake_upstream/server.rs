@@ -92,12 +92,7 @@ async fn exchange(shared: &Shared, origin: Origin, request: &Request, stream: &m
     if request.method != "HEAD" && answer.status != 304 {
         for (index, part) in plan.parts.iter().enumerate() {
             match fault {
-                Some(fault @ BodyFault::Stall(_)) if index > 0 => {
-                    // Listen before telling, so that whoever waits for the stall can release it.
-                    let released = shared.faults.release.notified();
-                    shared.faults.stalled(&subject, fault);
-                    released.await;
-                }
+                Some(fault @ BodyFault::Stall(_)) if index > 0 => shared.faults.stall(&subject, fault).await,
                 Some(BodyFault::Drip(_)) => tokio::task::yield_now().await,
                 _ => {}
             }

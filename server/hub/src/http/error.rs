@@ -212,6 +212,7 @@ fn row(error: &HubError, caller_is_known: bool) -> Row {
         HubError::Store(error) if error.is_transient() => busy("the database is busy", RETRY_SECONDS),
         HubError::Blob(error) if error.is_transient() => busy("the storage does not answer", RETRY_SECONDS),
         HubError::Sync(_)
+        | HubError::NotRecorded(_)
         | HubError::JobEnded(_)
         | HubError::Config(_)
         | HubError::Migration(_)

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use acervo_core::{Caller, Role};
+use acervo_store::blob::BlobError;
 use actix_web::http::header::{ContentType, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -30,11 +31,11 @@ pub(super) async fn healthz() -> HttpResponse {
 /// Whether what this hub stands on works.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Readiness {
-    /// Whether requests can be served now.
+    /// Whether requests can be served now: the database and the blob store answer.
     ready: bool,
     /// `ok` or `failed`: whether the database answers.
     database: &'static str,
-    /// `ok` or `failed`: whether the staging folder takes bytes.
+    /// `ok` or `failed`: whether the staging folder takes bytes. Syncs need it; what is held is served without.
     staging: &'static str,
     /// `ok` or `failed`: whether the blob store answers.
     storage: &'static str,
@@ -48,6 +49,9 @@ pub(super) struct Readiness {
 pub(super) struct Details {
     /// The blob store.
     storage: StorageDetails,
+    /// Why the staging folder takes no bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    staging: Option<&'static str>,
 }
 
 /// What the blob store was found to honour at start-up: `honoured`, `ignored`, `refused` or `unknown`.
@@ -66,7 +70,7 @@ pub(super) struct StorageDetails {
 }
 
 impl Details {
-    fn of(hub: &Hub) -> Details {
+    fn of(hub: &Hub, staging: &Result<(), BlobError>) -> Details {
         let found = hub.blobs().capabilities();
         Details {
             storage: StorageDetails {
@@ -75,6 +79,11 @@ impl Details {
                 ranged_get: found.ranged_get.word(),
                 multipart: found.multipart.word(),
                 delete: found.delete.word(),
+            },
+            staging: match staging {
+                Ok(()) => None,
+                Err(BlobError::Full { .. }) => Some("no space is left; free some on the disk of `staging.dir`"),
+                Err(_) => Some("the folder cannot be written; look into the log of this process"),
             },
         }
     }
@@ -85,7 +94,7 @@ impl Details {
     method(get, head), path = "/readyz", tag = "operators",
     responses(
         (status = 200, description = "ready to serve", body = Readiness),
-        (status = 503, description = "something it stands on does not work", body = Readiness),
+        (status = 503, description = "the database or the blob store does not work", body = Readiness),
     )
 )]
 pub(super) async fn readyz(hub: web::Data<Hub>, auth: Result<Auth, ApiError>) -> HttpResponse {
@@ -95,7 +104,7 @@ pub(super) async fn readyz(hub: web::Data<Hub>, auth: Result<Auth, ApiError>) ->
         tracing::error!(error = ?error, "not ready: the database does not answer");
     }
     if let Err(error) = &staging {
-        tracing::error!(error = ?error, "not ready: the staging folder takes no bytes");
+        tracing::error!(error = ?error, "the staging folder takes no bytes: syncs will fail");
     }
     if let Err(error) = &storage {
         tracing::error!(error = ?error, "not ready: the blob store does not answer");
@@ -104,11 +113,12 @@ pub(super) async fn readyz(hub: web::Data<Hub>, auth: Result<Auth, ApiError>) ->
     let is_known = auth.is_ok_and(|auth| auth.0 != Caller::Anonymous);
     let word = |is_ok| if is_ok { "ok" } else { "failed" };
     let readiness = Readiness {
-        ready: database.is_ok() && staging.is_ok() && storage.is_ok(),
+        // Not staging: a full disk that nobody can write to must not take away what everybody can read.
+        ready: database.is_ok() && storage.is_ok(),
         database: word(database.is_ok()),
         staging: word(staging.is_ok()),
         storage: word(storage.is_ok()),
-        details: is_known.then(|| Details::of(&hub)),
+        details: is_known.then(|| Details::of(&hub, &staging)),
     };
     if readiness.ready {
         HttpResponse::Ok().json(readiness)

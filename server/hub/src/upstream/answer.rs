@@ -108,6 +108,7 @@ impl Client {
                 },
                 None => UpstreamError::Protocol { endpoint, what: "a redirect leads away from the hub".to_owned() },
             },
+            (_, 407) => UpstreamError::ProxyRefused { endpoint: refusal.host },
             (_, 429) => UpstreamError::RateLimited { endpoint, retry_after: refusal.wait },
             (_, 401) if with_token || message.as_deref() == Some("Invalid credentials in Authorization header") => {
                 UpstreamError::Unauthorized { endpoint }
@@ -158,7 +159,15 @@ impl Client {
         if error.is_redirect() || error.is_builder() {
             return UpstreamError::Protocol { endpoint, what: chain(&error) };
         }
-        UpstreamError::Unreachable { endpoint, reason: chain(&error) }
+        if let Some(reason) = distrust(&error) {
+            return UpstreamError::Untrusted { endpoint, reason };
+        }
+        let (reason, with_proxy) = (chain(&error), self.inner.with_proxy);
+        // The text of the connector, which has no type of its own for it.
+        if with_proxy && reason.contains("proxy auth") {
+            return UpstreamError::ProxyRefused { endpoint };
+        }
+        UpstreamError::Unreachable { endpoint, reason, with_proxy }
     }
 
     /// What an error of `hf-hub` means.
@@ -252,6 +261,22 @@ fn message_in(body: &[u8]) -> Option<String> {
 /// The first error of type `T` among the causes.
 fn cause<'a, T: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a T> {
     std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
+}
+
+/// What is wrong with the other side's certificate, if that is why there is no connection.
+fn distrust(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    std::iter::successors(Some(error), |error| error.source()).find_map(|error| {
+        // An I/O error hides the one it was made of from `source`.
+        let within = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let found = match within {
+            Some(within) => within.downcast_ref::<rustls::Error>(),
+            None => error.downcast_ref::<rustls::Error>(),
+        };
+        match found? {
+            rustls::Error::InvalidCertificate(why) => Some(why.to_string()),
+            _ => None,
+        }
+    })
 }
 
 /// An error and its causes on one line, each said once.

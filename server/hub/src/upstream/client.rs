@@ -37,6 +37,8 @@ pub(super) struct Inner {
     pub(super) token: Option<Secret>,
     /// For the endpoint: follows redirects on its own origin only, and hands back the others.
     pub(super) hub: reqwest::Client,
+    /// Whether requests go through a proxy.
+    pub(super) with_proxy: bool,
     /// For where files are: never sends credentials, follows nothing, connects only where `guard` allows.
     pub(super) storage: reqwest::Client,
     pub(super) guard: Arc<Guard>,
@@ -117,6 +119,7 @@ impl Client {
             endpoint,
             token,
             hub,
+            with_proxy: proxy.is_some(),
             storage,
             guard,
             discovery,

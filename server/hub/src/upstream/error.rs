@@ -18,12 +18,32 @@ pub enum UpstreamError {
     #[error(transparent)]
     Name(#[from] NameError),
     /// No connection, or a broken one.
-    #[error("`{endpoint}` cannot be reached: {reason}; check the network and `upstream.endpoint`")]
+    #[error("`{endpoint}` cannot be reached{}: {reason}; check the network and `upstream.{}`",
+        if *with_proxy { " through the proxy" } else { "" }, if *with_proxy { "proxy" } else { "endpoint" })]
     Unreachable {
         /// The endpoint, or the storage host it sent us to.
         endpoint: String,
         /// What the network said.
         reason: String,
+        /// Whether it was asked through a proxy.
+        with_proxy: bool,
+    },
+    /// Connected, but whoever answers cannot prove who they are.
+    #[error(
+        "the certificate of `{endpoint}` is not trusted: {reason}; if its authority is one of your own, or a proxy between \
+         opens what is encrypted, write that authority's certificate into `upstream.ca_file`"
+    )]
+    Untrusted {
+        /// The endpoint, or the storage host it sent us to.
+        endpoint: String,
+        /// What is wrong with the certificate.
+        reason: String,
+    },
+    /// The proxy wants to know who asks.
+    #[error("the proxy refuses to pass requests on to `{endpoint}`; check user and password in `upstream.proxy`")]
+    ProxyRefused {
+        /// The endpoint, or the storage host it sent us to.
+        endpoint: String,
     },
     /// Connected, then silence.
     #[error("`{endpoint}` did not answer in time; try again later, or raise `upstream.read_timeout_seconds`")]
@@ -220,6 +240,8 @@ impl UpstreamError {
             UpstreamError::Store(error) => error.is_transient(),
             UpstreamError::Config(_)
             | UpstreamError::Name(_)
+            | UpstreamError::Untrusted { .. }
+            | UpstreamError::ProxyRefused { .. }
             | UpstreamError::NotAHub { .. }
             | UpstreamError::RepoNotFound { .. }
             | UpstreamError::Gated { .. }

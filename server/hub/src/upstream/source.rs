@@ -190,6 +190,9 @@ fn unavailable(refusal: Refusal, url: &Url) -> Failed {
     if refusal.status.as_u16() == 429 {
         return Failed { wait, ..UpstreamError::RateLimited { endpoint, retry_after: wait }.into() };
     }
+    if refusal.status.as_u16() == 407 {
+        return UpstreamError::ProxyRefused { endpoint }.into();
+    }
     let expired = matches!(refusal.status.as_u16(), 400 | 401 | 403 | 404 | 410);
     let path = url.path().to_owned();
     let error = UpstreamError::Http { host: endpoint, status: refusal.status, path, request_id: None, message: None };

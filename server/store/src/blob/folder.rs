@@ -51,28 +51,42 @@ impl Folder {
         }
     }
 
-    /// Writes and removes a probe.
+    /// Whether the folder can be read. Whether it takes bytes is what a probe of staging tells, on the same disk.
     pub(super) fn check(&self) -> Result<(), BlobError> {
-        write_probe(&self.root, "writing to the store folder", "removing from the store folder")
+        fs::read_dir(&self.root).map(drop).map_err(BlobError::io("reading the store folder", &self.root))
     }
 }
 
 /// Writes and removes a small file in a folder, to tell whether it takes bytes.
 pub(super) fn write_probe(folder: &Path, writing: &'static str, removing: &'static str) -> Result<(), BlobError> {
     let path = folder.join(format!("probe-{}", std::process::id()));
-    fs::write(&path, b"probe").map_err(BlobError::io(writing, &path))?;
-    match fs::remove_file(&path) {
+    let written = fs::write(&path, b"probe").map_err(BlobError::io(writing, &path));
+    // Also where there was room for the file and none for its bytes.
+    let removed = match fs::remove_file(&path) {
         // Somebody else who asks at the same time has removed it.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed.map_err(BlobError::io(removing, &path)),
+    };
+    written.and(removed)
+}
+
+/// Refuses a staging folder from which nothing can be renamed into the store; a full disk is no reason not to serve what
+/// is on it.
+fn check_same_filesystem(root: &Path, staging: &Path) -> Result<(), BlobError> {
+    match move_probe(root, staging) {
+        Err(full @ BlobError::Full { .. }) => {
+            tracing::warn!(error = %full, "what is held is served, and nothing new comes in until there is room");
+            Ok(())
+        }
+        moved => moved,
     }
 }
 
-/// Refuses a staging folder from which nothing can be renamed into the store.
-fn check_same_filesystem(root: &Path, staging: &Path) -> Result<(), BlobError> {
+/// Moves an empty file from staging into the store, as promotion does.
+fn move_probe(root: &Path, staging: &Path) -> Result<(), BlobError> {
     let name = format!("probe-{}", std::process::id());
     let (from, to) = (staging.join(&name), root.join(&name));
-    fs::write(&from, b"probe").map_err(BlobError::io("writing to the staging folder", &from))?;
+    File::create(&from).map_err(BlobError::io("writing to the staging folder", &from))?;
     match fs::rename(&from, &to) {
         Ok(()) => fs::remove_file(&to).map_err(BlobError::io("writing to the store folder", &to)),
         Err(error) => {

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, Statement, TransactionTrait};
 use serde::{Deserialize, Serialize, Serializer};
@@ -25,8 +26,11 @@ pub struct DatabaseConfig {
     /// Most connections this process opens, at least one to write and one to read: two of five write, the others read.
     /// For a database file, most connections that read; one more writes.
     pub connections_max: u32,
-    /// How long a request waits for a free connection, or for a new one to be made.
+    /// How long a change waits for a free connection, or for a new one to be made.
     pub connect_timeout_seconds: u64,
+    /// How long a question waits for one, and never longer than `connect_timeout_seconds`: a client is better told soon
+    /// to come again than kept waiting.
+    pub read_wait_seconds: u64,
     /// How long a start waits for a server that does not answer yet.
     pub start_timeout_seconds: u64,
     /// How long a server works on one statement before it gives up; 0 for as long as it takes.
@@ -65,6 +69,7 @@ impl Default for DatabaseConfig {
             password_file: None,
             connections_max: 10,
             connect_timeout_seconds: 30,
+            read_wait_seconds: 5,
             start_timeout_seconds: 60,
             statement_timeout_seconds: 120,
             tls: Tls::Prefer,
@@ -89,6 +94,7 @@ impl fmt::Debug for DatabaseConfig {
             .field("password_file", &self.password_file)
             .field("connections_max", &self.connections_max)
             .field("connect_timeout_seconds", &self.connect_timeout_seconds)
+            .field("read_wait_seconds", &self.read_wait_seconds)
             .field("start_timeout_seconds", &self.start_timeout_seconds)
             .field("statement_timeout_seconds", &self.statement_timeout_seconds)
             .field("tls", &self.tls)
@@ -101,6 +107,16 @@ impl DatabaseConfig {
     /// Where the database is, without credentials: what messages and reports may show.
     pub fn place(&self) -> String {
         dialect::place(&self.url)
+    }
+
+    /// How long a change waits for a connection.
+    pub(super) fn write_wait(&self) -> Duration {
+        Duration::from_secs(self.connect_timeout_seconds)
+    }
+
+    /// How long a question waits for a connection.
+    pub(super) fn read_wait(&self) -> Duration {
+        Duration::from_secs(self.read_wait_seconds).min(self.write_wait())
     }
 }
 

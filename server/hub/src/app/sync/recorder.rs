@@ -121,19 +121,22 @@ async fn promote(hub: &Hub, waiting: Waiting) -> Option<Promoted> {
     }
 }
 
-/// Writes the rows of a batch; should that fail, one by one, so that each is told of its own failure.
+/// Writes the rows of a batch; should that fail, one by one, so that each is told of its own failure. A database that is
+/// away then, too, is not waited for by each of them.
 async fn write(hub: &Hub, route: &Route, mut batch: Vec<Promoted>) {
     // In one order everywhere: two syncs that record the same blobs must not wait for each other crosswise.
     batch.sort_by_key(|promoted| promoted.found.sha256);
     let written = record(hub, route, &batch).await;
     let together = written.is_ok() || batch.len() == 1;
-    let mut written = Some(written);
+    let (mut written, mut is_away) = (Some(written), false);
     for promoted in batch {
         let told = match written.take() {
             Some(written) if together => written,
             _ if together => Ok(()),
+            _ if is_away => Err(HubError::NotRecorded(promoted.content.entry.path.to_string())),
             _ => record(hub, route, std::slice::from_ref(&promoted)).await,
         };
+        is_away |= told.as_ref().is_err_and(HubError::is_transient);
         let _ = promoted.done.send(told);
     }
 }
@@ -161,3 +164,6 @@ async fn record(hub: &Hub, route: &Route, batch: &[Promoted]) -> Result<(), HubE
     holdings::tie(&tx, route.listing_id, &ties).await?;
     Ok(commit(tx).await?)
 }
+
+#[cfg(test)]
+mod tests;

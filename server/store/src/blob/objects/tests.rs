@@ -1,5 +1,7 @@
 //! What uploads promise to whoever sends them, over objects in memory.
 
+mod signing;
+
 use std::sync::Arc;
 
 use acervo_core::{HashState, Sha256Digest};

@@ -101,15 +101,14 @@ pub(super) async fn connect(
     // Nothing hangs on its farewell.
     let _ = connection.close().await;
     let (write_max, read_max) = pool_sizes(config.connections_max);
-    let timeout = Duration::from_secs(config.connect_timeout_seconds);
     let timeouts = format!(
         "SET statement_timeout = '{}s'; SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'; \
          SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION_SECONDS}s'",
         config.statement_timeout_seconds
     );
     let read_only = format!("{timeouts}; SET default_transaction_read_only = on");
-    let writer = pool(write_max, timeout, timeouts).connect_lazy_with(options.clone());
-    let reader = pool(read_max, timeout, read_only).connect_lazy_with(options);
+    let writer = pool(write_max, config.write_wait(), timeouts).connect_lazy_with(options.clone());
+    let reader = pool(read_max, config.read_wait(), read_only).connect_lazy_with(options);
     Ok((SqlxPostgresConnector::from_sqlx_postgres_pool(writer), SqlxPostgresConnector::from_sqlx_postgres_pool(reader)))
 }
 
@@ -120,10 +119,10 @@ fn pool_sizes(connections_max: u32) -> (u32, u32) {
 }
 
 /// A pool that survives its server: a connection is tried before it is used, and replaced from time to time.
-fn pool(connections_max: u32, timeout: Duration, settings: String) -> PgPoolOptions {
+fn pool(connections_max: u32, wait: Duration, settings: String) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(connections_max)
-        .acquire_timeout(timeout)
+        .acquire_timeout(wait)
         .max_lifetime(LIFETIME)
         .idle_timeout(IDLE_LIFETIME)
         .test_before_acquire(true)

@@ -68,7 +68,6 @@ async fn open(
     options: &SqliteConnectOptions,
 ) -> Result<(DatabaseConnection, DatabaseConnection), sqlx::Error> {
     let options = options.clone().busy_timeout(BUSY_TIMEOUT).foreign_keys(true);
-    let timeout = Duration::from_secs(config.connect_timeout_seconds);
     let write = options
         .clone()
         .create_if_missing(true)
@@ -76,17 +75,17 @@ async fn open(
         // With NORMAL a power cut may take back the last commits. Bytes are removed after the commit that drops their
         // row: such a row, come back, would point at bytes that are gone.
         .synchronous(SqliteSynchronous::Full);
-    let writer = pool(1, timeout).connect_with(write).await?;
+    let writer = pool(1, config.write_wait()).connect_with(write).await?;
     let read = options.pragma("query_only", "ON");
-    let reader = pool(config.connections_max.max(1), timeout).connect_with(read).await?;
+    let reader = pool(config.connections_max.max(1), config.read_wait()).connect_with(read).await?;
     Ok((SqlxSqliteConnector::from_sqlx_sqlite_pool(writer), SqlxSqliteConnector::from_sqlx_sqlite_pool(reader)))
 }
 
 /// Connections to a local file neither age nor break.
-fn pool(connections_max: u32, timeout: Duration) -> SqlitePoolOptions {
+fn pool(connections_max: u32, wait: Duration) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections_max)
-        .acquire_timeout(timeout)
+        .acquire_timeout(wait)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)

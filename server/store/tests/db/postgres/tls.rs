@@ -1,44 +1,13 @@
 //! Encrypted connections, and what of the server's certificate is verified.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use acervo_store::StoreError;
 use acervo_store::db::{Database, DatabaseConfig, Tls};
-use acervo_test_engine::{PostgresCluster, Settings};
+use acervo_test_engine::{Authority, PostgresCluster, Settings};
 
 use super::text;
 use crate::support::config;
-
-/// An authority, and a key with a certificate of it for `localhost`.
-struct Certificates {
-    authority: PathBuf,
-    key: Vec<u8>,
-    certificate: Vec<u8>,
-}
-
-fn openssl(folder: &Path, arguments: &str) {
-    let output = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output().unwrap();
-    assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-fn certificates(folder: &Path, authority: &str) -> Certificates {
-    let (key, new) =
-        (format!("{authority}.key"), "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30");
-    openssl(folder, &format!("{new} -keyout {key} -out {authority}.pem -subj /CN={authority}"));
-    openssl(
-        folder,
-        &format!(
-            "{new} -keyout server.key -out server.pem -subj /CN=localhost -addext subjectAltName=DNS:localhost \
-             -addext basicConstraints=critical,CA:FALSE -CA {authority}.pem -CAkey {key}"
-        ),
-    );
-    Certificates {
-        authority: folder.join(format!("{authority}.pem")),
-        key: std::fs::read(folder.join("server.key")).unwrap(),
-        certificate: std::fs::read(folder.join("server.pem")).unwrap(),
-    }
-}
 
 /// How the connections of a configuration travel, by the server's word.
 async fn is_encrypted(config: &DatabaseConfig) -> Result<bool, StoreError> {
@@ -53,13 +22,13 @@ async fn is_encrypted(config: &DatabaseConfig) -> Result<bool, StoreError> {
 async fn connections_are_encrypted_and_verified_as_configured() {
     // As the binary does before anything else: another crate of a build may bring a second provider.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let folder = tempfile::tempdir().unwrap();
-    let (ours, others) = (certificates(folder.path(), "others").authority, certificates(folder.path(), "ours"));
-    let (others, ours) = (ours, others);
+    let (ours, others) = (Authority::new(), Authority::new());
+    let certified = ours.certify("DNS:localhost");
+    let (ours, others) = (ours.file(), others.file());
     let server = [("ssl", "on"), ("ssl_cert_file", "server.pem"), ("ssl_key_file", "server.key")];
     let settings = Settings {
         server: server.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
-        files: vec![("server.pem".to_owned(), ours.certificate), ("server.key".to_owned(), ours.key)],
+        files: vec![("server.pem".to_owned(), certified.certificate), ("server.key".to_owned(), certified.key)],
         ..Settings::default()
     };
     let cluster = PostgresCluster::with(&settings);
@@ -74,14 +43,14 @@ async fn connections_are_encrypted_and_verified_as_configured() {
     assert!(!is_encrypted(&with(&by_address, Tls::Disable, None)).await.unwrap());
     assert!(is_encrypted(&with(&by_address, Tls::Prefer, None)).await.unwrap());
     assert!(is_encrypted(&with(&by_address, Tls::Require, None)).await.unwrap());
-    assert!(is_encrypted(&with(&by_address, Tls::VerifyCa, Some(&ours.authority))).await.unwrap());
-    assert!(is_encrypted(&with(&by_name, Tls::VerifyFull, Some(&ours.authority))).await.unwrap());
+    assert!(is_encrypted(&with(&by_address, Tls::VerifyCa, Some(&ours))).await.unwrap());
+    assert!(is_encrypted(&with(&by_name, Tls::VerifyFull, Some(&ours))).await.unwrap());
 
     for (url, tls, ca_file, why) in [
         (&by_address, Tls::VerifyCa, None, "an authority that nobody named"),
         (&by_address, Tls::VerifyCa, Some(&others), "another authority"),
         (&by_name, Tls::VerifyFull, Some(&others), "another authority"),
-        (&by_address, Tls::VerifyFull, Some(&ours.authority), "a certificate for another host"),
+        (&by_address, Tls::VerifyFull, Some(&ours), "a certificate for another host"),
     ] {
         let error = is_encrypted(&with(url, tls, ca_file)).await.unwrap_err().to_string();
         assert!(error.contains("the server's certificate"), "{why}: {error}");
