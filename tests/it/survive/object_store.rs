@@ -6,6 +6,7 @@
 mod away;
 mod downloads;
 mod link;
+mod overtaken;
 
 use acervo_store::db::jobs::{Job, State};
 use acervo_test_engine::s3::faults::Fault;
@@ -28,14 +29,19 @@ const VOCABULARY: &str = "vocabulary.txt";
 /// Cases that are worked at the same time; most of them wait.
 const AT_ONCE: usize = 4;
 
-/// Of parts of 5 MiB, one file known by its SHA-256 has three, one known by its git id two, and the rest none.
+/// Of parts of 5 MiB, the file known by its SHA-256 has two and the others one.
 fn fixture() -> RepoFixture {
-    large_and_small(NAME, 12_000_000, 8).file(VOCABULARY, hex::encode(random_bytes(12, 3_000_000)))
+    large_and_small(NAME, 5_400_000, 8)
+}
+
+/// The same of a file that is known by its git id.
+fn regular() -> RepoFixture {
+    large_and_small(NAME, 1000, 2).file(VOCABULARY, hex::encode(random_bytes(12, 2_700_000)))
 }
 
 /// Where the requests for the content of a file go, ending in `rest`.
-fn at(path: &str, rest: &str) -> String {
-    format!("{}{rest}", fixture().sha256_of(path))
+fn at(fixture: &RepoFixture, path: &str, rest: &str) -> String {
+    format!("{}{rest}", fixture.sha256_of(path))
 }
 
 /// How a sync under a fault ends.
@@ -58,101 +64,101 @@ fn case(name: impl Into<String>, ends: Ends, faults: impl IntoIterator<Item = Fa
 }
 
 /// What a sync asks of a server, and whom it asks it of.
-fn requests() -> Vec<(&'static str, Method, String)> {
+fn requests(fixture: &RepoFixture, large: &str) -> Vec<(&'static str, Method, String)> {
     vec![
-        ("putting", Method::PUT, at(CARD, "")),
-        ("beginning an upload", Method::POST, at(LARGE, "?uploads")),
-        ("sending a part", Method::PUT, at(LARGE, "?partNumber=2")),
-        ("sending the last part", Method::PUT, at(LARGE, "?partNumber=3")),
-        ("sending a part of a regular file", Method::PUT, at(VOCABULARY, "?partNumber=1")),
-        ("completing an upload", Method::POST, at(LARGE, "?uploadId=")),
-        ("looking at what was completed", Method::HEAD, at(LARGE, "")),
-        ("reading the card", Method::GET, at(CARD, "")),
+        ("putting", Method::PUT, at(fixture, CARD, "")),
+        ("beginning an upload", Method::POST, at(fixture, large, "?uploads")),
+        ("sending a part", Method::PUT, at(fixture, large, "?partNumber=1")),
+        ("sending the last part", Method::PUT, at(fixture, large, "?partNumber=2")),
+        ("completing an upload", Method::POST, at(fixture, large, "?uploadId=")),
+        ("looking at what was completed", Method::HEAD, at(fixture, large, "")),
+        ("reading the card", Method::GET, at(fixture, CARD, "")),
     ]
 }
 
-fn tired_servers() -> Vec<Case> {
+fn tired_servers(fixture: &RepoFixture, large: &str) -> Vec<Case> {
     let faults = [("500", Fault::internal_error()), ("503", Fault::unavailable()), ("SlowDown", Fault::slow_down())];
+    let asked = requests(fixture, large);
     let mut cases = Vec::new();
     for (word, fault) in &faults {
-        let everywhere = requests().into_iter().map(|(_, method, on)| fault.clone().method(method).on(&on).times(2));
+        let everywhere = asked.iter().map(|(_, method, on)| fault.clone().method(method.clone()).on(on).times(2));
         cases.push(case(format!("{word} to everything, twice"), Ends::Well, everywhere));
     }
-    for ((doing, method, on), (word, fault)) in requests().into_iter().zip(faults.iter().cycle()) {
+    for ((doing, method, on), (word, fault)) in asked.into_iter().zip(faults.iter().cycle()) {
         let for_ever = fault.clone().method(method).on(&on).always();
         cases.push(case(format!("{word} for ever when {doing}"), Ends::PutBack, [for_ever]));
     }
     cases
 }
 
-fn forgetful_servers() -> Vec<Case> {
-    let done = |path, rest, method| Fault::done_but_internal_error().on(&at(path, rest)).method(method);
-    let lost = |path, rest| Fault::lose_multipart().on(&at(path, rest));
+fn forgetful_servers(fixture: &RepoFixture, large: &str) -> Vec<Case> {
+    let (part, last) = (at(fixture, large, "?partNumber=1"), at(fixture, large, "?partNumber=2"));
+    let (card, complete) = (at(fixture, CARD, ""), at(fixture, large, "?uploadId="));
+    let done = |on: &str, method| Fault::done_but_internal_error().on(on).method(method);
+    let lost = |on: &str| Fault::lose_multipart().on(on);
     vec![
-        case("a put that was done fails", Ends::Well, [done(CARD, "", Method::PUT)]),
-        case("a part that has arrived fails", Ends::Well, [done(LARGE, "?partNumber=2", Method::PUT)]),
-        case("an upload that is complete fails", Ends::Well, [done(LARGE, "?uploadId=", Method::POST)]),
-        case(
-            "an upload of a regular file that is complete fails",
-            Ends::Well,
-            [done(VOCABULARY, "?uploadId=", Method::POST)],
-        ),
-        case(
-            "every upload that is complete fails",
-            Ends::Well,
-            [done(LARGE, "?uploadId=", Method::POST).always(), done(VOCABULARY, "?uploadId=", Method::POST).always()],
-        ),
-        case("an upload lost at its first part", Ends::Well, [lost(LARGE, "?partNumber=1")]),
-        case("an upload lost in the middle", Ends::Well, [lost(LARGE, "?partNumber=2")]),
-        case("an upload lost twice", Ends::Well, [lost(LARGE, "?partNumber=2").times(2)]),
-        case("an upload lost at completion", Ends::Well, [lost(LARGE, "?uploadId=").method(Method::POST)]),
-        case("an upload of a regular file lost in the middle", Ends::Well, [lost(VOCABULARY, "?partNumber=2")]),
-        case(
-            "an upload of a regular file lost at completion",
-            Ends::Well,
-            [lost(VOCABULARY, "?uploadId=").method(Method::POST)],
-        ),
-        case("every upload lost", Ends::PutBack, [lost(LARGE, "?partNumber=1").always()]),
+        case("a put that was done fails", Ends::Well, [done(&card, Method::PUT)]),
+        case("a part that has arrived fails", Ends::Well, [done(&part, Method::PUT)]),
+        case("an upload that is complete fails", Ends::Well, [done(&complete, Method::POST)]),
+        case("for ever, an upload that is complete fails", Ends::PutBack, [done(&complete, Method::POST).always()]),
+        case("an upload lost at its first part", Ends::Well, [lost(&part)]),
+        case("an upload lost in the middle", Ends::Well, [lost(&last)]),
+        case("an upload lost twice", Ends::Well, [lost(&last).times(2)]),
+        case("an upload lost at completion", Ends::Well, [lost(&complete).method(Method::POST)]),
+        case("every upload lost", Ends::PutBack, [lost(&part).always()]),
     ]
 }
 
-fn cut_links() -> Vec<Case> {
-    let cut = |path, rest, bytes| Fault::cut_upload_after(bytes).on(&at(path, rest));
-    let read = |bytes| Fault::cut_download_after(bytes).on(&at(CARD, ""));
+fn cut_links(fixture: &RepoFixture, large: &str) -> Vec<Case> {
+    let (part, last) = (at(fixture, large, "?partNumber=1"), at(fixture, large, "?partNumber=2"));
+    let card = at(fixture, CARD, "");
+    let cut = |on: &str, bytes| Fault::cut_upload_after(bytes).on(on);
+    let read = Fault::cut_download_after;
     vec![
-        case("a put cut at its first byte", Ends::Well, [cut(CARD, "", 1)]),
-        case("a part cut at its first byte", Ends::Well, [cut(LARGE, "?partNumber=1", 1)]),
-        case("a part cut in the middle, twice", Ends::Well, [cut(LARGE, "?partNumber=2", 2_000_000).times(2)]),
-        case("the last part cut", Ends::Well, [cut(LARGE, "?partNumber=3", 1_000_000)]),
-        case("a part of a regular file cut", Ends::Well, [cut(VOCABULARY, "?partNumber=1", 3_000_000)]),
-        case("a part cut for ever", Ends::PutBack, [cut(LARGE, "?partNumber=2", 2_000_000).always()]),
-        case("every put cut", Ends::PutBack, [cut(CARD, "", 10).always()]),
-        case("the card cut as it is read", Ends::Well, [read(0), read(1), read(20)]),
+        case("a put cut at its first byte", Ends::Well, [cut(&card, 1)]),
+        case("a part cut at its first byte", Ends::Well, [cut(&part, 1)]),
+        case("a part cut in the middle, twice", Ends::Well, [cut(&part, 2_000_000).times(2)]),
+        case("the last part cut", Ends::Well, [cut(&last, 100_000)]),
+        case("a part cut for ever", Ends::PutBack, [cut(&part, 2_000_000).always()]),
+        case("every put cut", Ends::PutBack, [cut(&card, 10).always()]),
+        case("the card cut as it is read", Ends::Well, [0, 1, 20].map(|bytes| read(bytes).on(&card))),
     ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_s3_server_that_is_tired_is_asked_again_at_once_or_later() {
-    work_off(tired_servers()).await;
+    work_off(fixture(), tired_servers(&fixture(), LARGE)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_s3_server_that_forgets_what_it_was_sent_is_sent_it_again() {
-    work_off(forgetful_servers()).await;
+    work_off(fixture(), forgetful_servers(&fixture(), LARGE)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_upload_to_s3_that_is_cut_is_sent_again() {
-    work_off(cut_links()).await;
+    work_off(fixture(), cut_links(&fixture(), LARGE)).await;
 }
 
-async fn work_off(cases: Vec<Case>) {
-    futures::stream::iter(cases).for_each_concurrent(AT_ONCE, |case| async move { survive(case).await }).await;
+/// Those begin when all bytes are here.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fault_in_an_upload_of_a_file_known_by_its_git_id_is_survived_too() {
+    let fixture = regular();
+    let mut cases = forgetful_servers(&fixture, VOCABULARY);
+    cases.extend(cut_links(&fixture, VOCABULARY));
+    cases.extend(tired_servers(&fixture, VOCABULARY));
+    cases.retain(|case| case.faults.iter().all(|fault| format!("{fault:?}").contains(&fixture.sha256_of(VOCABULARY))));
+    assert!(cases.len() >= 15);
+    work_off(fixture, cases).await;
 }
 
-async fn survive(case: Case) {
+async fn work_off(fixture: RepoFixture, cases: Vec<Case>) {
+    let survived = cases.into_iter().map(|case| survive(&fixture, case));
+    futures::stream::iter(survived).buffer_unordered(AT_ONCE).collect::<()>().await;
+}
+
+async fn survive(fixture: &RepoFixture, case: Case) {
     let Case { name, ends, faults } = case;
-    let fixture = fixture();
     let upstream = FakeUpstream::start(vec![fixture.clone()]).await.unwrap();
     let hub = TestHub::on_s3(&upstream.endpoint(), |_| {}).await;
     let ordered = faults.len();
@@ -166,8 +172,8 @@ async fn survive(case: Case) {
     let fired = hub.s3().faults().fired();
     assert!(fired.len() >= ordered, "{name}: {ordered} faults were ordered, these fired: {fired:?}");
     assert_end(&name, ends, &first);
-    assert_nothing_wrong_is_served(hub.url(), &fixture, &name).await;
     if ends == Ends::PutBack {
+        assert_nothing_wrong_is_served(hub.url(), fixture, &name).await;
         let listing = hub.get(&format!("/api/models/{NAME}")).send().await.unwrap();
         assert_eq!(listing.status(), 503, "{name}: it is on its way");
         assert_eq!(events_of(hub.hub(), "commit.published").await, 0, "{name}");
@@ -176,7 +182,8 @@ async fn survive(case: Case) {
         hub.hub().clock().set_ahead(3_600_000);
         hub.sync(&mirror).await;
     }
-    assert_all_is_well(&upstream, &hub, &name).await;
+    assert_all_is_well(&upstream, &hub, fixture, &name).await;
+    assert_nothing_is_left_on_the_server(&hub, &name);
 }
 
 fn assert_end(name: &str, ends: Ends, job: &Job) {
@@ -187,15 +194,19 @@ fn assert_end(name: &str, ends: Ends, job: &Job) {
     }
 }
 
-/// Asserts that all is served and stored, once, and that nothing is left here or on the server.
-async fn assert_all_is_well(upstream: &FakeUpstream, hub: &TestHub, when: &str) {
+/// Asserts that all is served and stored, once, and that nothing is left here.
+async fn assert_all_is_well(upstream: &FakeUpstream, hub: &TestHub, fixture: &RepoFixture, when: &str) {
     hub.s3().faults().clear();
-    assert_served_whole(hub.url(), &fixture(), when).await;
-    assert_stored(hub.hub(), &[&fixture()], when).await;
+    assert_served_whole(hub.url(), fixture, when).await;
+    assert_stored(hub.hub(), &[fixture], when).await;
     assert_nothing_is_left(hub.hub(), when).await;
+    assert_eq!(events_of(hub.hub(), "commit.published").await, 1, "{when}");
+    let (fetched, most) = (upstream.file_bytes(), size_of(fixture) * 11 / 10);
+    assert!(fetched <= most, "{when}: {fetched} bytes were fetched, {most} would have been fair");
+}
+
+/// Asserts that the server keeps nothing for uploads that nobody will go on with.
+fn assert_nothing_is_left_on_the_server(hub: &TestHub, when: &str) {
     let left = hub.s3().uploads_under_way();
     assert!(left.is_empty(), "{when}: left on the server: {left:?}");
-    assert_eq!(events_of(hub.hub(), "commit.published").await, 1, "{when}");
-    let (fetched, most) = (upstream.file_bytes(), size_of(&fixture()) * 11 / 10);
-    assert!(fetched <= most, "{when}: {fetched} bytes were fetched, {most} would have been fair");
 }

@@ -91,7 +91,7 @@ async fn a_server_started_without_s3_ends_with_the_way_out_when_it_has_waited_lo
 #[tokio::test(flavor = "multi_thread")]
 async fn an_s3_server_that_dies_in_mid_sync_and_in_mid_download_costs_no_byte_of_upstream() {
     let upstream = FakeUpstream::start(vec![fixture()]).await.unwrap();
-    upstream.fault(Fault::stall_after(7_000_000).on(LARGE).at(Origin::Cdn));
+    upstream.fault(Fault::stall_after(4_000_000).on(LARGE).at(Origin::Cdn));
     let hub = TestHub::on_s3(&upstream.endpoint(), |config| config.upstream.read_timeout_seconds = 120).await;
     let mirror = hub.mirror(MODEL, NAME).await;
     let death = async {
@@ -116,5 +116,5 @@ async fn an_s3_server_that_dies_in_mid_sync_and_in_mid_download_costs_no_byte_of
     arrived.extend(rest);
     hub.s3().start_again();
     assert_resumes(&hub, LARGE, &tag, arrived).await;
-    assert_all_is_well(&upstream, &hub, "after deaths").await;
+    assert_all_is_well(&upstream, &hub, &fixture(), "after deaths").await;
 }

@@ -41,16 +41,16 @@ async fn passed(proxy: &FaultProxy, direction: Direction, bytes: u64) {
 async fn a_link_to_s3_cut_in_mid_upload_and_in_mid_download_is_made_anew() {
     let (upstream, hub, proxy) = through_proxy(|_| {}).await;
     let mirror = hub.mirror(MODEL, NAME).await;
-    proxy.cut_after(Direction::ToServer, 7_000_000);
+    proxy.cut_after(Direction::ToServer, 3_000_000);
 
     assert_end("cut uploading", Ends::Well, &hub.attempt(&mirror).await);
 
     assert!(has_happened(&proxy, Mishap::Cut(Direction::ToServer)));
-    proxy.cut_after(Direction::ToClient, 5_000_000);
+    proxy.cut_after(Direction::ToClient, 3_000_000);
     let (arrived, is_whole) = read(hub.get(&format!("/{NAME}/resolve/main/{LARGE}")).send().await.unwrap()).await;
     assert!(has_happened(&proxy, Mishap::Cut(Direction::ToClient)));
     assert!(is_whole && arrived == fixture().entry(LARGE).bytes);
-    assert_all_is_well(&upstream, &hub, "after cuts").await;
+    assert_all_is_well(&upstream, &hub, &fixture(), "after cuts").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,7 +61,7 @@ async fn a_link_to_s3_reset_in_mid_upload_and_in_mid_download_is_made_anew() {
     proxy.latency(Direction::ToServer, Duration::from_millis(5));
     let reset = async {
         for _ in 0..2 {
-            passed(&proxy, Direction::ToServer, 2_000_000).await;
+            passed(&proxy, Direction::ToServer, 1_000_000).await;
             proxy.reset();
         }
     };
@@ -73,7 +73,7 @@ async fn a_link_to_s3_reset_in_mid_upload_and_in_mid_download_is_made_anew() {
     assert!(before >= 2, "{:?}", proxy.fired());
     proxy.latency(Direction::ToClient, Duration::from_millis(5));
     let reset = async {
-        passed(&proxy, Direction::ToClient, 2_000_000).await;
+        passed(&proxy, Direction::ToClient, 1_000_000).await;
         proxy.reset();
     };
     let download = async { read(hub.get(&format!("/{NAME}/resolve/main/{LARGE}")).send().await.unwrap()).await };
@@ -81,7 +81,7 @@ async fn a_link_to_s3_reset_in_mid_upload_and_in_mid_download_is_made_anew() {
     assert!(resets() > before);
     assert!(is_whole && arrived == fixture().entry(LARGE).bytes);
     proxy.heal();
-    assert_all_is_well(&upstream, &hub, "after resets").await;
+    assert_all_is_well(&upstream, &hub, &fixture(), "after resets").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,8 +93,10 @@ async fn a_link_to_s3_that_falls_silent_puts_a_sync_back_and_breaks_a_download_o
     })
     .await;
     let mirror = hub.mirror(MODEL, NAME).await;
+    // Slow enough to be met in the middle.
+    proxy.latency(Direction::ToServer, Duration::from_millis(5));
     let silence = async {
-        passed(&proxy, Direction::ToServer, 2_000_000).await;
+        passed(&proxy, Direction::ToServer, 1_000_000).await;
         proxy.stall();
     };
 
@@ -102,13 +104,15 @@ async fn a_link_to_s3_that_falls_silent_puts_a_sync_back_and_breaks_a_download_o
 
     assert_end("silent uploading", Ends::PutBack, &job);
     assert!(has_happened(&proxy, Mishap::Stalled(Direction::ToServer)), "{:?}", proxy.fired());
-    proxy.release();
+    assert_eq!(hub.get("/readyz").send().await.unwrap().status(), 503);
+    proxy.heal();
+    assert_eq!(hub.get("/readyz").send().await.unwrap().status(), 200);
     hub.hub().clock().set_ahead(3_600_000);
     hub.sync(&mirror).await;
 
     proxy.latency(Direction::ToClient, Duration::from_millis(5));
     let silence = async {
-        passed(&proxy, Direction::ToClient, 2_000_000).await;
+        passed(&proxy, Direction::ToClient, 1_000_000).await;
         proxy.stall();
     };
     let download = async {
@@ -121,5 +125,5 @@ async fn a_link_to_s3_that_falls_silent_puts_a_sync_back_and_breaks_a_download_o
     assert!(has_happened(&proxy, Mishap::Stalled(Direction::ToClient)));
     proxy.heal();
     assert_resumes(&hub, LARGE, &tag, arrived).await;
-    assert_all_is_well(&upstream, &hub, "after silence").await;
+    assert_all_is_well(&upstream, &hub, &fixture(), "after silence").await;
 }
