@@ -7,6 +7,8 @@ mod clock;
 mod database;
 mod disk_full;
 mod faults;
+mod found;
+mod object_store;
 mod sudden_death;
 mod two_workers;
 

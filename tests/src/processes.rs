@@ -52,10 +52,18 @@ pub struct Installation {
 impl Installation {
     /// An installation on the engine of this run that mirrors from `endpoint`.
     pub fn new(endpoint: &str) -> Installation {
+        Installation::with_storage(endpoint, |folder| Engine::from_env().storage(folder))
+    }
+
+    /// An installation with an S3 server of its own, whatever the run is about.
+    pub fn on_s3(endpoint: &str) -> Installation {
+        Installation::with_storage(endpoint, |folder| TestStorage::on_s3(&folder.join("s3")))
+    }
+
+    fn with_storage(endpoint: &str, storage: impl FnOnce(&Path) -> TestStorage) -> Installation {
         let folder = TempDir::with_prefix("acervo-test-").expect("a temporary folder");
-        let engine = Engine::from_env();
-        let database = engine.database(folder.path());
-        let storage = engine.storage(folder.path());
+        let database = Engine::from_env().database(folder.path());
+        let storage = storage(folder.path());
         let mut new = Installation { settings: BTreeMap::new(), started: AtomicU64::new(0), database, storage, folder };
         new.set("server.bind", "127.0.0.1:0");
         new.set("database.url", &new.database.url());

@@ -14,7 +14,7 @@ use acervo_core::{Caller, RepoKind, Role};
 use acervo_store::blob::StorageConfig;
 use acervo_store::db::jobs::{self, Job};
 use acervo_store::db::mirrors::Mirror;
-use acervo_test_engine::{Engine, TestDatabase, TestStorage};
+use acervo_test_engine::{Engine, S3Server, TestDatabase, TestStorage};
 use reqwest::{Client, RequestBuilder, Response};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -53,6 +53,19 @@ impl TestHub {
         let engine = Engine::from_env();
         let (database, storage) = (engine.database(folder.path()), engine.storage(folder.path()));
         TestHub::at_home(Home { database, storage, folder }, endpoint, change).await
+    }
+
+    /// A hub with an S3 server of its own, whatever the run is about: for tests whose subject that server is.
+    pub async fn on_s3(endpoint: &str, change: impl FnOnce(&mut Config)) -> TestHub {
+        let folder = TempDir::with_prefix("acervo-test-").expect("a temporary folder");
+        let database = Engine::from_env().database(folder.path());
+        let storage = TestStorage::on_s3(&folder.path().join("s3"));
+        TestHub::at_home(Home { database, storage, folder }, endpoint, change).await
+    }
+
+    /// Its S3 server.
+    pub fn s3(&self) -> &S3Server {
+        self.home.storage.server().expect("a hub on S3")
     }
 
     async fn at_home(home: Home, endpoint: &str, change: impl FnOnce(&mut Config)) -> TestHub {

@@ -1,6 +1,6 @@
 //! A real S3 server in the process of the test: objects are files, requests are signed, faults come on order.
 //!
-//! Every request passes one place, `Faults::pass`; the rest of this module is plain serving.
+//! Every request passes one place, `Faults::pass`; the rest of this module is plain serving, and ending it.
 
 pub mod faults;
 #[cfg(test)]
@@ -9,6 +9,7 @@ mod tests;
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use hyper::server::conn::http1;
@@ -34,8 +35,14 @@ pub struct S3Server {
     address: SocketAddr,
     root: PathBuf,
     faults: Faults,
-    stop: Option<oneshot::Sender<Infallible>>,
-    thread: Option<JoinHandle<()>>,
+    running: Mutex<Option<Running>>,
+}
+
+/// The serving thread of a server that has not been stopped.
+#[derive(Debug)]
+struct Running {
+    stop: oneshot::Sender<Infallible>,
+    thread: JoinHandle<()>,
 }
 
 impl S3Server {
@@ -43,17 +50,26 @@ impl S3Server {
     pub fn start(folder: &Path) -> S3Server {
         std::fs::create_dir_all(folder.join(BUCKET)).expect("the bucket's folder");
         let root = folder.canonicalize().expect("the folder's path");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        listener.set_nonblocking(true).expect("a listener that does not block");
-        let address = listener.local_addr().expect("an address");
         let faults = Faults::new(root.clone());
-        let (stop, stopped) = oneshot::channel();
-        let (service, passage) = (service(&root), faults.clone());
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(serve(listener, service, passage, stopped));
-        });
-        S3Server { address, root, faults, stop: Some(stop), thread: Some(thread) }
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (address, running) = run(free, &root, &faults);
+        S3Server { address, root, faults, running: Mutex::new(Some(running)) }
+    }
+
+    /// Ends it on the spot, as a loss of power would: connections break, and new ones are refused.
+    pub fn stop(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Running { stop, thread }) = running else { return };
+        drop(stop);
+        let ended = thread.join();
+        assert!(ended.is_ok() || std::thread::panicking(), "the S3 server panicked");
+    }
+
+    /// Starts it again where it was, with all that it had, uploads under way and orders for faults included.
+    pub fn start_again(&self) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(running.is_none(), "the S3 server runs");
+        *running = Some(run(self.address, &self.root, &self.faults).1);
     }
 
     /// Its address.
@@ -91,6 +107,15 @@ impl S3Server {
         self.root.join(BUCKET)
     }
 
+    /// Names of what it keeps for uploads in parts that are neither completed nor aborted.
+    pub fn uploads_under_way(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.root).expect("the server's folder");
+        let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = names.filter(|name| name.contains("upload")).collect();
+        names.sort();
+        names
+    }
+
     /// Orders faults, and tells which were carried out.
     pub fn faults(&self) -> &Faults {
         &self.faults
@@ -99,12 +124,22 @@ impl S3Server {
 
 impl Drop for S3Server {
     fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let ended = thread.join();
-            assert!(ended.is_ok() || std::thread::panicking(), "the S3 server panicked");
-        }
+        self.stop();
     }
+}
+
+/// Serves at an address from a thread of its own; returns the address with the port that it got.
+fn run(address: SocketAddr, root: &Path, faults: &Faults) -> (SocketAddr, Running) {
+    let listener = TcpListener::bind(address).expect("a free port");
+    listener.set_nonblocking(true).expect("a listener that does not block");
+    let address = listener.local_addr().expect("an address");
+    let (stop, stopped) = oneshot::channel();
+    let (service, passage) = (service(root), faults.clone());
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(serve(listener, service, passage, stopped));
+    });
+    (address, Running { stop, thread })
 }
 
 fn service(root: &Path) -> S3Service {

@@ -36,7 +36,8 @@ impl TestStorage {
         }
     }
 
-    pub(crate) fn on_s3(folder: &Path) -> TestStorage {
+    /// A bucket on an S3 server of its own, whatever the run is about, which keeps it in this folder.
+    pub fn on_s3(folder: &Path) -> TestStorage {
         TestStorage::of(S3Server::start(folder))
     }
 
@@ -63,6 +64,11 @@ impl TestStorage {
             ("secret_access_key", self.secret_key.as_ref()),
         ];
         pairs.into_iter().filter_map(|(key, value)| Some((key, value?.clone()))).collect()
+    }
+
+    /// Names of what a server keeps for uploads that are under way; a folder keeps nothing.
+    pub fn uploads_under_way(&self) -> Vec<String> {
+        self.server.as_ref().map(S3Server::uploads_under_way).unwrap_or_default()
     }
 
     /// Where an object's bytes are as a file: in the store's folder, or where the server keeps them.

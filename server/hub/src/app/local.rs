@@ -171,10 +171,12 @@ async fn store(hub: &Hub, file: &NewFile) -> Result<i64, HubError> {
     let mut staged = hub.blobs().stage(StagingKey::Sha256(sha256), expected).await?.restart().await?;
     staged.write(file.bytes.clone()).await?;
     match staged.finish().await? {
-        Finished::Verified(verified) => hub.blobs().promote(verified).await?,
-        Finished::Quarantined(_) => {
-            return Err(HubError::Internal(format!("`{}` changed while it was written", file.path)));
+        Finished::Verified(verified) => {
+            let promoted = hub.blobs().promote(verified).await?;
+            let id = blobs::insert(hub.db().writer(), sha256, expected.size, hub.now()).await?;
+            promoted.settle().await?;
+            Ok(id)
         }
+        Finished::Quarantined(_) => Err(HubError::Internal(format!("`{}` changed while it was written", file.path))),
     }
-    Ok(blobs::insert(hub.db().writer(), sha256, expected.size, hub.now()).await?)
 }

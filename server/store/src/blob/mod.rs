@@ -13,6 +13,7 @@ mod folder;
 mod intake;
 mod key;
 mod objects;
+mod promoted;
 mod read;
 mod staging;
 mod store;
@@ -24,6 +25,7 @@ pub use error::BlobError;
 pub use intake::Swept;
 pub use key::BlobKey;
 pub use objects::{Capabilities, Honoured, RawStore};
+pub use promoted::Promoted;
 pub use read::BlobReader;
 pub use staging::{
     Expected, Finished, Leftover, Mismatch, Quarantined, RangeWriter, Staged, StagingConfig, StagingKey, Verified,

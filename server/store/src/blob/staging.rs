@@ -18,14 +18,14 @@ use std::sync::Arc;
 use acervo_core::{BlobDigests, GitOid, Sha256Digest};
 use serde::{Deserialize, Serialize};
 
-use self::partial::Partial;
 use self::sidecar::Sidecar;
 use super::budget::Budget;
 use super::disk::Disk;
 use super::error::BlobError;
 use super::objects::Uploads;
 
-pub(super) use self::hashing::send_whole;
+pub(super) use self::hashing::{digester, send_whole};
+pub(super) use self::partial::{Partial, trail, trail_end};
 pub use self::staged::{Finished, Mismatch, Quarantined, RangeWriter, Staged, Verified};
 
 /// Where transfers are staged, and how much they may take.
@@ -100,7 +100,7 @@ pub struct Expected {
 
 impl Expected {
     /// Whether these digests are what was expected; at least one digest must have been compared.
-    fn matches(&self, found: &BlobDigests) -> bool {
+    pub(super) fn matches(&self, found: &BlobDigests) -> bool {
         let sha256 = self.sha256.is_none_or(|sha256| sha256 == found.sha256);
         let git_oid = self.git_oid.is_none_or(|oid| Some(oid) == found.git_oid);
         found.size == self.size && sha256 && git_oid && (self.sha256.is_some() || self.git_oid.is_some())
@@ -143,6 +143,11 @@ impl Staging {
         let (dir, disk) = (self.dir.clone(), self.disk.clone());
         let partial = blocking(move || Partial::open(&disk, &dir, &key.file_name(), expected.size)).await?;
         Staged::start(partial, expected, uploads, reservation).await
+    }
+
+    /// Where it stands what a content that was moved into the store is called there.
+    pub(super) fn trail(&self, key: StagingKey) -> PathBuf {
+        trail(&self.dir.join(key.file_name()))
     }
 
     /// Every partial content, those that somebody works on included.

@@ -1,5 +1,6 @@
 //! What a caller of the store may rely on.
 
+mod adopt;
 mod disk;
 mod objects;
 mod ranges;
@@ -42,7 +43,7 @@ async fn store_beside(dir: &TempDir, bytes_max: u64, db: &Database) -> BlobStore
 async fn promoted(store: &BlobStore, staged: Staged) -> Sha256Digest {
     let Finished::Verified(verified) = staged.finish().await.unwrap() else { panic!("must verify") };
     let sha256 = verified.digests().sha256;
-    store.promote(verified).await.unwrap();
+    store.promote(verified).await.unwrap().settle().await.unwrap();
     sha256
 }
 
@@ -85,7 +86,7 @@ async fn verified_bytes_are_readable_whole_and_by_range() {
     let Finished::Verified(verified) = staged.finish().await.unwrap() else { panic!("must verify") };
     let sha256 = verified.digests().sha256;
     assert!(store.reader(sha256, 3_000_000).await.is_err(), "nothing is readable before it is promoted");
-    store.promote(verified).await.unwrap();
+    store.promote(verified).await.unwrap().settle().await.unwrap();
 
     assert_eq!(store.size_of(sha256).await.unwrap(), Some(3_000_000));
     assert_eq!(store.totals().await.unwrap(), (1, 3_000_000));
@@ -126,7 +127,7 @@ async fn two_transfers_of_one_content_do_not_mix() {
     }
     for staged in [first, second] {
         let Finished::Verified(verified) = staged.finish().await.unwrap() else { panic!("must verify") };
-        store.promote(verified).await.unwrap();
+        store.promote(verified).await.unwrap().settle().await.unwrap();
     }
     assert_eq!(store.totals().await.unwrap(), (1, 100_000));
 }
@@ -214,7 +215,7 @@ async fn an_empty_content_verifies_without_a_single_write() {
     for (key, expected) in [lfs(b""), (StagingKey::Git { repo_id: 1, oid }, regular)] {
         let staged = store.stage(key, expected).await.unwrap();
         let Finished::Verified(verified) = staged.finish().await.unwrap() else { panic!("must verify") };
-        store.promote(verified).await.unwrap();
+        store.promote(verified).await.unwrap().settle().await.unwrap();
         assert_eq!(read(&store, Sha256Digest::of(b""), 0, u64::MAX).await, b"");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use acervo_core::{CommitOid, RepoPath, Sha256Digest, Timestamp, TreeEntry};
 use sea_orm::sea_query::{Expr, ExprTrait, Func, OnConflict};
-use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::dialect;
@@ -13,7 +13,7 @@ use super::entity::{blob, provenance, quarantine};
 use super::number::{from_bigint, to_bigint};
 use crate::error::{Doing, StoreError};
 
-pub use super::entity::provenance::VerifiedBy;
+pub use super::entity::provenance::{VerifiedBy, Way};
 
 /// A blob that is here, verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +88,9 @@ pub struct Arrival<'a> {
     pub path: &'a RepoPath,
     /// Digest it was verified by.
     pub verified_by: VerifiedBy,
-    /// Job that fetched it.
+    /// How it came.
+    pub way: Way,
+    /// Job that fetched or found it.
     pub job_id: Option<Uuid>,
     /// When.
     pub at: Timestamp,
@@ -105,11 +107,23 @@ pub async fn record_arrival(db: &impl ConnectionTrait, blob_id: i64, arrival: &A
         commit_oid: ActiveValue::Set(arrival.commit.into()),
         path: ActiveValue::Set(arrival.path.as_str().to_owned()),
         verified_by: ActiveValue::Set(arrival.verified_by),
+        way: ActiveValue::Set(arrival.way),
         job_id: ActiveValue::Set(arrival.job_id),
         received_at: ActiveValue::Set(arrival.at.into()),
     };
     provenance::Entity::insert(row).exec_without_returning(db).await.doing("recording provenance")?;
     Ok(())
+}
+
+/// How the bytes of a blob came to be held, each time.
+pub async fn ways(db: &impl ConnectionTrait, blob_id: i64) -> Result<Vec<Way>, StoreError> {
+    let rows = provenance::Entity::find()
+        .filter(provenance::Column::BlobId.eq(blob_id))
+        .order_by_asc(provenance::Column::Id)
+        .all(db)
+        .await
+        .doing("reading provenance")?;
+    Ok(rows.into_iter().map(|row| row.way).collect())
 }
 
 /// Bytes that were not what was declared.

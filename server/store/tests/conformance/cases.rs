@@ -17,7 +17,7 @@ pub(crate) async fn what_went_in_comes_out_whole_and_by_range(backend: &Backend)
     write(&mut staged, &bytes).await;
     let Finished::Verified(verified) = staged.finish().await.unwrap() else { panic!("must verify") };
     assert_eq!(store.size_of(sha256).await.unwrap(), None, "nothing is readable before it is promoted");
-    store.promote(verified).await.unwrap();
+    store.promote(verified).await.unwrap().settle().await.unwrap();
 
     assert_stored(&store, &bytes).await;
     for (start, end) in [(0, 1), (262_143, 262_146), (1_048_575, 2_500_001), (2_999_999, 3_000_000), (5, 5)] {
@@ -98,7 +98,10 @@ pub(crate) async fn one_content_from_two_processes_is_stored_once(backend: &Back
         let Finished::Verified(found) = staged.finish().await.unwrap() else { panic!("must verify") };
         verified.push((store, found));
     }
-    let promoted = futures::future::join_all(verified.into_iter().map(|(store, found)| store.promote(found))).await;
+    let promoted = futures::future::join_all(
+        verified.into_iter().map(|(store, found)| async move { store.promote(found).await?.settle().await }),
+    )
+    .await;
     assert!(promoted.iter().all(Result::is_ok), "{promoted:?}");
     assert_stored(&stores[0], &bytes).await;
     assert_eq!(stores[1].totals().await.unwrap(), (1, bytes.len() as u64));

@@ -58,7 +58,7 @@ pub(crate) async fn finish(store: &BlobStore, staged: Staged) -> Result<Sha256Di
     match staged.finish().await? {
         Finished::Verified(verified) => {
             let sha256 = verified.digests().sha256;
-            store.promote(verified).await?;
+            store.promote(verified).await?.settle().await?;
             Ok(sha256)
         }
         Finished::Quarantined(quarantined) => panic!("{:?} must verify", quarantined.mismatch),

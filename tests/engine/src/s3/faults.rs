@@ -3,6 +3,8 @@
 //! Every request passes `Faults::pass` on its way to the true service and back.
 
 mod cut;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 use std::fmt;

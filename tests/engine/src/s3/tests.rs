@@ -39,3 +39,21 @@ fn objects_are_files_and_the_server_ends_with_its_handle() {
     assert!(TcpStream::connect(server).is_err());
     assert_eq!(open.read(&mut [0]).unwrap_or(0), 0, "open connections have ended");
 }
+
+#[test]
+fn a_server_that_was_stopped_comes_back_where_it_was_with_what_it_had() {
+    let folder = TempDir::new().unwrap();
+    let server = S3Server::start(folder.path());
+    let (address, path) = (server.address(), server.objects().join("key"));
+    std::fs::write(&path, "bytes").unwrap();
+    let mut open = TcpStream::connect(address).unwrap();
+    server.stop();
+    assert!(TcpStream::connect(address).is_err());
+    assert_eq!(open.read(&mut [0]).unwrap_or(0), 0, "open connections have ended");
+
+    server.start_again();
+
+    let answer = raw(&server, "GET /acervo/key HTTP/1.1\r\nhost: s3\r\nconnection: close\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    assert_eq!((server.address(), std::fs::read(&path).unwrap()), (address, b"bytes".to_vec()));
+}

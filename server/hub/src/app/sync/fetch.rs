@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use acervo_core::{Caller, CommitOid, RepoKind};
-use acervo_store::blob::{BlobError, Expected, Finished, Quarantined, StagingKey};
+use acervo_store::blob::{BlobError, Expected, Finished, Promoted, Quarantined, StagingKey};
 use acervo_store::db::blobs::{self, Refused};
 use acervo_store::db::commit;
 use futures::{StreamExt, stream};
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::app::events::{self, Told};
 use crate::app::sync::plan::MissingContent;
 use crate::app::sync::progress::Progress;
-use crate::app::sync::recorder::{Queue, Recorder};
+use crate::app::sync::recorder::{Arrived, Queue, Recorder};
 use crate::context::Hub;
 use crate::error::HubError;
 use crate::upstream::Client;
@@ -30,6 +30,8 @@ pub(super) struct Route {
     pub(super) commit: CommitOid,
     pub(super) listing_id: i64,
     pub(super) job_id: Uuid,
+    /// Whether an attempt before this one may have died with contents in the store that have no row.
+    pub(super) goes_on: bool,
 }
 
 /// Largest content that counts as small: with those, the wait for the first byte and for the disk is most of the time.
@@ -106,6 +108,14 @@ async fn fetch(
         ),
     };
     let path = entry.path.as_str();
+    if route.goes_on
+        && let Some(promoted) = found(hub, route, path, key, expected).await
+    {
+        progress.file(path, entry.size, entry.size);
+        queue.record(content.clone(), Arrived::Found(promoted)).await?;
+        progress.file_done(path);
+        return Ok(());
+    }
     let (mut lost, mut again) = (0, false);
     loop {
         let staged = hub.blobs().stage(key, expected).await?;
@@ -130,7 +140,7 @@ async fn fetch(
             }
         };
         match staged.finish().await? {
-            Finished::Verified(verified) => match queue.record(content.clone(), verified).await {
+            Finished::Verified(verified) => match queue.record(content.clone(), Arrived::Fetched(verified)).await {
                 Err(HubError::Blob(BlobError::UploadLost(_))) if lost < LOST_MAX => {
                     tracing::warn!(job.id = %route.job_id, entry.path = path, "what another worker had uploaded is lost and is fetched again");
                     lost += 1;
@@ -152,6 +162,21 @@ async fn fetch(
     }
     progress.file_done(path);
     Ok(())
+}
+
+/// The bytes of a content, if an attempt that died has left them in the store. What cannot be read there is fetched.
+async fn found(hub: &Hub, route: &Route, path: &str, key: StagingKey, expected: Expected) -> Option<Promoted> {
+    match hub.blobs().adopt(key, expected).await {
+        Ok(Some(promoted)) => {
+            tracing::info!(job.id = %route.job_id, entry.path = path, "a file was found in the store and need not be fetched");
+            Some(promoted)
+        }
+        Ok(None) => None,
+        Err(error) => {
+            tracing::warn!(job.id = %route.job_id, entry.path = path, error = %error, "what an attempt before this one may have left in the store cannot be read");
+            None
+        }
+    }
 }
 
 /// Records bytes that are not what was declared; returns the error that ends the sync.

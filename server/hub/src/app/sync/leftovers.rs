@@ -1,24 +1,26 @@
-//! Partial contents that no attempt will go on with: removed from staging as soon as somebody looks.
+//! Partial contents and uploads that no attempt will go on with: removed as soon as somebody looks.
 //!
 //! Two workers may fetch the same content into two files when one has lost its lease; a listing may declare a digest that
 //! it never declares again. Whatever might still be of use stays until it is stale.
 
 use std::collections::{BTreeMap, HashSet};
 
-use acervo_core::GitOid;
+use acervo_core::{GitOid, Sha256Digest};
 use acervo_store::blob::StagingKey;
 use acervo_store::db::{blobs, holdings};
 
 use crate::context::Hub;
 use crate::error::HubError;
 
-/// Removes partial contents that hold nothing, or whose whole is held, unless somebody works on them.
+/// Removes partial contents that hold nothing, and partial contents and uploads whose whole is held, unless somebody works
+/// on them.
 pub async fn sweep_leftovers(hub: &Hub) -> Result<(), HubError> {
     let partials = hub.blobs().partials().await?;
-    if partials.is_empty() {
+    let uploading = hub.blobs().idle_uploads().await?;
+    if partials.is_empty() && uploading.is_empty() {
         return Ok(());
     }
-    let mut digests = Vec::new();
+    let mut digests = uploading.clone();
     let mut oids: BTreeMap<i64, Vec<GitOid>> = BTreeMap::new();
     for partial in &partials {
         match partial.key {
@@ -27,6 +29,11 @@ pub async fn sweep_leftovers(hub: &Hub) -> Result<(), HubError> {
         }
     }
     let held = blobs::held_by_sha256(hub.db().reader(), &digests).await?;
+    let uploaded: HashSet<Sha256Digest> = uploading.into_iter().filter(|sha256| held.contains_key(sha256)).collect();
+    if !uploaded.is_empty() {
+        let aborted = hub.blobs().abort_uploads(&uploaded).await?;
+        tracing::info!(uploads = aborted, "aborted uploads of contents that are held");
+    }
     let mut held_oids = HashSet::new();
     for (repo_id, oids) in oids {
         let found = holdings::held_by_oid(hub.db().reader(), repo_id, &oids).await?;

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use acervo_core::{BlobDigests, RepoPath};
-use acervo_store::blob::Verified;
-use acervo_store::db::blobs::{self, Arrival, VerifiedBy};
+use acervo_core::RepoPath;
+use acervo_store::blob::{Promoted, Verified};
+use acervo_store::db::blobs::{self, Arrival, VerifiedBy, Way};
 use acervo_store::db::{commit, holdings};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -36,19 +36,29 @@ pub(super) struct Recorder {
 #[derive(Clone, Debug)]
 pub(super) struct Queue(mpsc::UnboundedSender<Waiting>);
 
-/// A verified content, and who waits for its row.
+/// The bytes of a content, which are what was declared.
+#[derive(Debug)]
+pub(super) enum Arrived {
+    /// Verified in staging.
+    Fetched(Verified),
+    /// Verified in the store, where an attempt that died has left them.
+    Found(Promoted),
+}
+
+/// A content, and who waits for its row.
 #[derive(Debug)]
 struct Waiting {
     content: MissingContent,
-    verified: Verified,
+    arrived: Arrived,
     done: oneshot::Sender<Result<(), HubError>>,
 }
 
 /// A content whose bytes are in the store for good.
 #[derive(Debug)]
-struct Promoted {
+struct Kept {
     content: MissingContent,
-    found: BlobDigests,
+    promoted: Promoted,
+    way: Way,
     done: oneshot::Sender<Result<(), HubError>>,
 }
 
@@ -73,13 +83,13 @@ impl Recorder {
 }
 
 impl Queue {
-    /// Promotes verified bytes and ties every path that has them; what was handed over is recorded even if nobody waits
-    /// for it any more.
-    pub(super) async fn record(&self, content: MissingContent, verified: Verified) -> Result<(), HubError> {
+    /// Promotes verified bytes where that is not done, and ties every path that has them; what was handed over is recorded
+    /// even if nobody waits for it any more.
+    pub(super) async fn record(&self, content: MissingContent, arrived: Arrived) -> Result<(), HubError> {
         let (done, recorded) = oneshot::channel();
         let path = content.entry.path.clone();
         let ended = || HubError::Internal(format!("recording `{path}` ended unexpectedly"));
-        self.0.send(Waiting { content, verified, done }).map_err(|_| ended())?;
+        self.0.send(Waiting { content, arrived, done }).map_err(|_| ended())?;
         recorded.await.map_err(|_| ended())?
     }
 }
@@ -87,12 +97,12 @@ impl Queue {
 /// Promotes what comes; whenever no transaction runs, the next one takes all that was promoted meanwhile.
 async fn run(hub: Hub, route: Arc<Route>, mut queue: mpsc::UnboundedReceiver<Waiting>) {
     let mut promoting = FuturesUnordered::new();
-    let mut promoted: Vec<Promoted> = Vec::new();
+    let mut kept: Vec<Kept> = Vec::new();
     let mut writing = FuturesUnordered::new();
     let mut open = true;
     loop {
-        if writing.is_empty() && !promoted.is_empty() {
-            let batch = promoted.drain(..promoted.len().min(BATCH_MAX)).collect();
+        if writing.is_empty() && !kept.is_empty() {
+            let batch = kept.drain(..kept.len().min(BATCH_MAX)).collect();
             writing.push(write(&hub, &route, batch));
         }
         tokio::select! {
@@ -100,7 +110,7 @@ async fn run(hub: Hub, route: Arc<Route>, mut queue: mpsc::UnboundedReceiver<Wai
                 Some(waiting) => promoting.push(promote(&hub, waiting)),
                 None => open = false,
             },
-            Some(ended) = promoting.next() => promoted.extend(ended),
+            Some(ended) = promoting.next() => kept.extend(ended),
             Some(()) = writing.next() => {}
             else => return,
         }
@@ -108,11 +118,14 @@ async fn run(hub: Hub, route: Arc<Route>, mut queue: mpsc::UnboundedReceiver<Wai
 }
 
 /// Brings one content's bytes into the store; what goes wrong is told to whoever waits for it.
-async fn promote(hub: &Hub, waiting: Waiting) -> Option<Promoted> {
-    let Waiting { content, verified, done } = waiting;
-    let found = verified.digests();
-    match hub.blobs().promote(verified).await {
-        Ok(()) => Some(Promoted { content, found, done }),
+async fn promote(hub: &Hub, waiting: Waiting) -> Option<Kept> {
+    let Waiting { content, arrived, done } = waiting;
+    let (promoted, way) = match arrived {
+        Arrived::Fetched(verified) => (hub.blobs().promote(verified).await, Way::Fetched),
+        Arrived::Found(promoted) => (Ok(promoted), Way::Found),
+    };
+    match promoted {
+        Ok(promoted) => Some(Kept { content, promoted, way, done }),
         Err(error) => {
             // Nobody waits any more if the sync has ended.
             let _ = done.send(Err(error.into()));
@@ -123,30 +136,36 @@ async fn promote(hub: &Hub, waiting: Waiting) -> Option<Promoted> {
 
 /// Writes the rows of a batch; should that fail, one by one, so that each is told of its own failure. A database that is
 /// away then, too, is not waited for by each of them.
-async fn write(hub: &Hub, route: &Route, mut batch: Vec<Promoted>) {
+async fn write(hub: &Hub, route: &Route, mut batch: Vec<Kept>) {
     // In one order everywhere: two syncs that record the same blobs must not wait for each other crosswise.
-    batch.sort_by_key(|promoted| promoted.found.sha256);
+    batch.sort_by_key(|kept| kept.promoted.digests().sha256);
     let written = record(hub, route, &batch).await;
     let together = written.is_ok() || batch.len() == 1;
     let (mut written, mut is_away) = (Some(written), false);
-    for promoted in batch {
+    for kept in batch {
         let told = match written.take() {
             Some(written) if together => written,
             _ if together => Ok(()),
-            _ if is_away => Err(HubError::NotRecorded(promoted.content.entry.path.to_string())),
-            _ => record(hub, route, std::slice::from_ref(&promoted)).await,
+            _ if is_away => Err(HubError::NotRecorded(kept.content.entry.path.to_string())),
+            _ => record(hub, route, std::slice::from_ref(&kept)).await,
         };
         is_away |= told.as_ref().is_err_and(HubError::is_transient);
-        let _ = promoted.done.send(told);
+        if told.is_ok()
+            && let Err(error) = kept.promoted.settle().await
+        {
+            tracing::warn!(job.id = %route.job_id, error = %error, "what led back to a recorded blob stays in staging until it is swept");
+        }
+        let _ = kept.done.send(told);
     }
 }
 
 /// Writes the rows of promoted contents in one transaction.
-async fn record(hub: &Hub, route: &Route, batch: &[Promoted]) -> Result<(), HubError> {
+async fn record(hub: &Hub, route: &Route, batch: &[Kept]) -> Result<(), HubError> {
     let at = hub.now();
     let tx = hub.db().begin().await?;
     let mut ties: Vec<(RepoPath, i64)> = Vec::new();
-    for Promoted { content, found, .. } in batch {
+    for Kept { content, promoted, way, .. } in batch {
+        let found = promoted.digests();
         let blob_id = blobs::insert(&tx, found.sha256, found.size, at).await?;
         let arrival = Arrival {
             endpoint: route.client.endpoint(),
@@ -155,6 +174,7 @@ async fn record(hub: &Hub, route: &Route, batch: &[Promoted]) -> Result<(), HubE
             commit: route.commit,
             path: &content.entry.path,
             verified_by: if content.entry.lfs.is_some() { VerifiedBy::Sha256 } else { VerifiedBy::GitOid },
+            way: *way,
             job_id: Some(route.job_id),
             at,
         };

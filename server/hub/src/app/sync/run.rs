@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use acervo_core::{Caller, CommitOid, RepoPath, Timestamp, TreeEntry, card, text};
-use acervo_store::db::commits::{self, Fetching, LogEntry};
+use acervo_store::db::commits::{self, Fetching, LogEntry, State};
 use acervo_store::db::jobs::Lease;
 use acervo_store::db::mirrors::Mirror;
 use acervo_store::db::repos::Gated;
@@ -130,6 +130,8 @@ async fn fetch_commit(
         commit: oid,
         listing_id: served_listing_id,
         job_id: lease.job_id,
+        // Nobody asks the store for what no attempt can have left there.
+        goes_on: row.state == State::Fetching || lease.fence > 1,
     };
     fetch_all(hub, &route, missing, progress).await?;
     keep_card(hub, mirror, row.id, served_listing_id, &fetch.info).await?;

@@ -30,6 +30,9 @@ pub(super) use read::read;
 pub(super) use upload::Upload;
 pub(super) use uploads::Uploads;
 
+/// Longest wait for an answer to "does the store answer?": whoever asks that wants to know it now.
+const CHECK_WAIT: Duration = Duration::from_secs(5);
+
 /// How long an answer to "does the store answer?" is believed.
 const CHECK_KEPT: Duration = Duration::from_secs(2);
 
@@ -109,7 +112,8 @@ impl Objects {
         }
         // An object that is not there: what counts is that the store says so.
         let path = self.path(BlobKey::Probe(Uuid::nil()));
-        match self.within("asking whether the object store is up", self.raw().head(&path)).await? {
+        let limit = self.inner.read_timeout.min(CHECK_WAIT);
+        match within(limit, "asking whether it is up", self.raw().head(&path)).await? {
             Ok(_) | Err(object_store::Error::NotFound { .. }) => {
                 *answered = Some(Instant::now());
                 Ok(())
@@ -120,9 +124,13 @@ impl Objects {
 
     /// Waits no longer than for a read, whatever is tried again within.
     async fn within<T>(&self, doing: &'static str, asked: impl Future<Output = T>) -> Result<T, BlobError> {
-        let limit = self.inner.read_timeout;
-        tokio::time::timeout(limit, asked).await.map_err(|_| BlobError::Unreachable { doing, seconds: limit.as_secs() })
+        within(self.inner.read_timeout, doing, asked).await
     }
+}
+
+/// Waits for an answer no longer than this.
+async fn within<T>(limit: Duration, doing: &'static str, asked: impl Future<Output = T>) -> Result<T, BlobError> {
+    tokio::time::timeout(limit, asked).await.map_err(|_| BlobError::Unreachable { doing, seconds: limit.as_secs() })
 }
 
 /// Whether the same request may succeed a little later: the store is busy, or could not be reached.

@@ -2,6 +2,7 @@
 
 mod signing;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use acervo_core::{HashState, Sha256Digest};
@@ -300,4 +301,28 @@ async fn a_sweep_removes_what_nobody_works_on() {
     }
     busy.complete().await.unwrap();
     assert_eq!(bench.stored(&other).await.unwrap(), other);
+}
+
+#[tokio::test]
+async fn uploads_of_contents_that_are_held_by_now_are_aborted_however_young() {
+    let (bench, content) = (Bench::new().await, content());
+    let uploads = bench.process();
+    let sha256 = Sha256Digest::of(&content);
+    let mut parked = begin(&uploads, &content).await;
+    send(&mut parked, &content, 0).await.unwrap();
+    assert!(uploads.idle().await.unwrap().is_empty(), "somebody works on it");
+    assert_eq!(uploads.abort_idle(&HashSet::from([sha256])).await.unwrap(), 0);
+    parked.park().await.unwrap();
+    assert_eq!(uploads.idle().await.unwrap(), [sha256]);
+
+    assert_eq!(uploads.abort_idle(&HashSet::from([Sha256Digest::of(b"another")])).await.unwrap(), 0);
+    assert_eq!(bench.rows().await, 1);
+    assert_eq!(uploads.abort_idle(&HashSet::from([sha256])).await.unwrap(), 1);
+
+    assert_eq!(bench.rows().await, 0);
+    let of_another = begin(&bench.process(), &content).await;
+    assert!(of_another.resume_points().is_empty());
+    assert_eq!(uploads.abort_idle(&HashSet::from([sha256])).await.unwrap(), 0, "another process works on it");
+    bench.silence().await;
+    assert_eq!(uploads.abort_idle(&HashSet::from([sha256])).await.unwrap(), 1);
 }

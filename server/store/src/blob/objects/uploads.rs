@@ -156,21 +156,25 @@ impl Uploads {
         let now = uploads::now(inner.db.reader()).await?;
         let age = i64::try_from(age_seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
         let before = Timestamp::from_millis(now.as_millis().saturating_sub(age));
-        let mut swept = 0;
-        for found in uploads::stale(inner.db.reader(), before, inner.holder, silent_since(now), SWEEP_MAX).await? {
-            // Spares what this process works on, however old.
-            let Some(_claim) = Claim::new(inner, found.id) else { continue };
-            if !uploads::give_up(inner.db.writer(), &found, now).await? {
-                continue;
-            }
-            match inner.abort(&found).await {
-                Ok(()) => swept += 1,
-                Err(error) => {
-                    tracing::warn!(blob.sha256 = %found.sha256, error = %error, "a stale upload could not be aborted and is tried again");
-                }
-            }
-        }
-        Ok(swept)
+        let found = uploads::stale(inner.db.reader(), before, inner.holder, silent_since(now), SWEEP_MAX).await?;
+        inner.give_up(found, now).await
+    }
+
+    /// Contents of which an upload lies about that nobody works on, however young.
+    pub(in crate::blob) async fn idle(&self) -> Result<Vec<Sha256Digest>, BlobError> {
+        let Some(inner) = &self.inner else { return Ok(Vec::new()) };
+        let now = uploads::now(inner.db.reader()).await?;
+        let found = uploads::stale(inner.db.reader(), now, inner.holder, silent_since(now), SWEEP_MAX).await?;
+        Ok(found.into_iter().filter(|row| !inner.is_live(row.id)).map(|row| row.sha256).collect())
+    }
+
+    /// Aborts the uploads of these contents that nobody works on; returns how many are gone.
+    pub(in crate::blob) async fn abort_idle(&self, contents: &HashSet<Sha256Digest>) -> Result<u64, BlobError> {
+        let Some(inner) = &self.inner else { return Ok(0) };
+        let now = uploads::now(inner.db.reader()).await?;
+        let mut found = uploads::stale(inner.db.reader(), now, inner.holder, silent_since(now), SWEEP_MAX).await?;
+        found.retain(|row| contents.contains(&row.sha256));
+        inner.give_up(found, now).await
     }
 }
 
@@ -195,6 +199,29 @@ impl Inner {
         }
         uploads::remove(self.db.writer(), row).await?;
         Ok(())
+    }
+
+    /// Aborts uploads, but for those that this process works on; returns how many are gone.
+    async fn give_up(self: &Arc<Self>, found: Vec<uploads::Upload>, now: Timestamp) -> Result<u64, BlobError> {
+        let mut gone = 0;
+        for found in found {
+            let Some(_claim) = Claim::new(self, found.id) else { continue };
+            if !uploads::give_up(self.db.writer(), &found, now).await? {
+                continue;
+            }
+            match self.abort(&found).await {
+                Ok(()) => gone += 1,
+                Err(error) => {
+                    tracing::warn!(blob.sha256 = %found.sha256, error = %error, "an upload could not be aborted and is tried again");
+                }
+            }
+        }
+        Ok(gone)
+    }
+
+    /// Whether somebody in this process works on an upload.
+    fn is_live(&self, id: i64) -> bool {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
     }
 
     /// Sends one part; the part's name at the store.

@@ -82,7 +82,7 @@ impl Pass {
     ///
     /// Where another worker has uploaded more than is here, and only then, it goes on from there.
     pub(super) async fn begin(partial: &Partial, expected: Expected, uploads: &Uploads) -> Result<Pass, BlobError> {
-        let mut digester = fresh(&expected);
+        let mut digester = digester(&expected);
         let upload = match expected.sha256 {
             Some(sha256) => uploads.begin(sha256, expected.size).await?,
             None => None,
@@ -209,7 +209,7 @@ impl Pass {
     async fn begin_anew(&mut self) -> Result<(), BlobError> {
         self.uploads_begun += 1;
         self.upload = None;
-        self.digester = fresh(&self.expected);
+        self.digester = digester(&self.expected);
         if let Some(sha256) = self.expected.sha256 {
             self.upload = self.uploads.begin(sha256, self.expected.size).await?;
         }
@@ -218,7 +218,7 @@ impl Pass {
 }
 
 /// A digester that has seen nothing, for what is expected.
-fn fresh(expected: &Expected) -> Digester {
+pub(in crate::blob) fn digester(expected: &Expected) -> Digester {
     if expected.git_oid.is_some() { Digester::with_git_oid(expected.size) } else { Digester::sha256_only() }
 }
 

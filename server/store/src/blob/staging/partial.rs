@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use acervo_core::Sha256Digest;
 use bytes::Bytes;
 use rustix::fs::{FlockOperation, flock};
 
@@ -154,8 +155,37 @@ impl Partial {
         }
     }
 
+    /// Writes down as what this content is about to be moved away, where its declared identity does not tell; returns
+    /// where that stands.
+    pub(in crate::blob) fn leave_trail(&self, sha256: Sha256Digest) -> Result<PathBuf, BlobError> {
+        let path = trail(&self.first);
+        let left = self.disk.create(&path).and_then(|file| {
+            self.disk.truncate(&file, &path, 0)?;
+            self.disk.write(&file, &path, 0, &[Bytes::from(sha256.to_hex())]).1
+        });
+        left.map_err(BlobError::io("writing the trail", &path))?;
+        Ok(path)
+    }
+
     fn there(&self) -> MutexGuard<'_, There> {
         self.there.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where it stands as what the content staged at `first` was moved away. Not flushed: where it is lost or torn,
+/// the content is fetched again.
+pub(in crate::blob) fn trail(first: &Path) -> PathBuf {
+    let mut text = first.as_os_str().to_owned();
+    text.push(".stored");
+    PathBuf::from(text)
+}
+
+/// Where a trail leads, `None` if there is none that can be read.
+pub(in crate::blob) fn trail_end(path: &Path) -> Result<Option<Sha256Digest>, BlobError> {
+    match fs::read(path) {
+        Ok(text) => Ok(std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(BlobError::io("reading the trail", path)(error)),
     }
 }
 

@@ -141,6 +141,7 @@ impl Staged {
                 found,
                 upload: hashed.upload.map(Box::new),
                 borrowed: self.borrowed,
+                is_named: self.expected.sha256.is_some(),
                 reservation: self.reservation,
             };
             return Ok(Finished::Verified(verified));
@@ -252,6 +253,8 @@ pub struct Verified {
     pub(in crate::blob) upload: Option<Box<Upload>>,
     /// Bytes at the start that are not in staging, since another worker has uploaded them.
     pub(in crate::blob) borrowed: u64,
+    /// Whether the declared identity names the blob.
+    pub(in crate::blob) is_named: bool,
     pub(in crate::blob) reservation: Reservation,
 }
 

@@ -191,7 +191,7 @@ async fn bring(store: &BlobStore, bytes: &[u8], in_order: bool) -> Result<Sha256
         match staged.finish().await? {
             Finished::Verified(verified) => {
                 let sha256 = verified.digests().sha256;
-                store.promote(verified).await?;
+                store.promote(verified).await?.settle().await?;
                 return Ok(sha256);
             }
             Finished::Quarantined(quarantined) => {

@@ -205,7 +205,7 @@ async fn parts_go_up_while_bytes_still_arrive_and_each_once() {
     let Finished::Verified(verified) = staged.finish().await.unwrap() else { panic!("must verify") };
     assert_eq!(host.store.totals().await.unwrap(), (0, 0), "nothing is there before it is promoted");
     assert!(!staged_names(&host.dir).is_empty(), "and nothing is given up");
-    host.store.promote(verified).await.unwrap();
+    host.store.promote(verified).await.unwrap().settle().await.unwrap();
 
     assert_eq!(memory.sent(), [4, 5, 6, 7, 8, 9, 10]);
     assert!(memory.object(Sha256Digest::of(&bytes)).await == bytes);
@@ -327,6 +327,48 @@ async fn a_lost_upload_is_sent_again_from_staging() {
         assert!(memory.object(sha256).await == bytes);
         assert_tidy(&host, &db).await;
     }
+}
+
+#[tokio::test]
+async fn what_was_uploaded_before_a_death_is_here_until_its_row_is() {
+    let (_dir, db, memory) = shared().await;
+    let host = host(&memory, &db).await;
+    for size in [500, 4500] {
+        let bytes = content(size);
+        let oid = GitOid::of_blob(&bytes);
+        let regular = Expected { size: size as u64, sha256: None, git_oid: Some(oid) };
+        for (key, expected) in [(StagingKey::Git { repo_id: 1, oid }, regular), lfs(&bytes)] {
+            let staged = host.store.stage(key, expected).await.unwrap();
+            write(&staged, &bytes, 0..size).await;
+            let Finished::Verified(verified) = staged.finish().await.unwrap() else { panic!("must verify") };
+            drop(host.store.promote(verified).await.unwrap());
+
+            let staged = host.store.stage(key, expected).await.unwrap();
+            assert_eq!(staged.gap(0), None, "nothing has to be fetched");
+            assert_eq!(promoted(&host.store, staged).await, Sha256Digest::of(&bytes));
+            assert_tidy(&host, &db).await;
+        }
+        let (key, expected) = lfs(&bytes);
+        let elsewhere = self::host(&memory, &db).await;
+        assert!(elsewhere.store.adopt(key, expected).await.unwrap().is_some(), "nor on another host");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_whose_completion_was_not_told_is_not_sent_again() {
+    let (_dir, db, memory) = shared().await;
+    let host = host(&memory, &db).await;
+    let bytes = content(4500);
+    let (key, expected) = lfs(&bytes);
+    let staged = host.store.stage(key, expected).await.unwrap();
+    write(&staged, &bytes, 0..4500).await;
+    recorded_parts(&db, 5).await;
+    memory.objects.put(&BlobKey::Blob(Sha256Digest::of(&bytes)).path(), PutPayload::from(bytes.clone())).await.unwrap();
+    memory.forget_uploads();
+    memory.sent();
+    promoted(&host.store, staged).await;
+    assert!(memory.sent().is_empty());
+    assert_tidy(&host, &db).await;
 }
 
 #[tokio::test]

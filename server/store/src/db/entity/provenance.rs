@@ -19,7 +19,7 @@ pub struct Model {
     pub blob_id: i64,
     /// Repository they arrived for.
     pub repo_id: i64,
-    /// Base URL of the hub that gave them.
+    /// Base URL of the hub that gave them, or declared what they were found to match.
     pub endpoint: String,
     /// Name of the repository there.
     pub upstream_name: String,
@@ -29,7 +29,9 @@ pub struct Model {
     pub path: String,
     /// Declared digest that they were found to match.
     pub verified_by: VerifiedBy,
-    /// Job that fetched them; the job's row may be gone.
+    /// How they came.
+    pub way: Way,
+    /// Job that fetched or found them; the job's row may be gone.
     pub job_id: Option<Uuid>,
     /// When they had arrived whole.
     pub received_at: Ts,
@@ -45,6 +47,18 @@ pub enum VerifiedBy {
     /// The git blob id that upstream declares for regular files.
     #[sea_orm(string_value = "git_oid")]
     GitOid,
+}
+
+/// How bytes came to be held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum Way {
+    /// They were fetched.
+    #[sea_orm(string_value = "fetched")]
+    Fetched,
+    /// They were in the store without a row, left by an attempt that died, and were read and hashed there.
+    #[sea_orm(string_value = "found")]
+    Found,
 }
 
 /// None are declared: queries name their joins.
