@@ -1,6 +1,7 @@
 //! Who may see and do what, over the wire; that nobody learns of what they may not see; and that no token is told on.
 
 mod changes;
+mod gates;
 mod hidden;
 mod secrets;
 

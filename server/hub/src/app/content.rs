@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use acervo_core::access::Readable;
+use acervo_core::access::Openable;
 use acervo_store::blob::BlobReader;
 use acervo_store::db::repos::Repo;
 use acervo_store::db::trees::StoredEntry;
@@ -11,7 +11,7 @@ use crate::context::Hub;
 use crate::error::HubError;
 
 /// The verified bytes of a file, to be opened.
-pub async fn reader(hub: &Hub, _repo: &Readable<Arc<Repo>>, file: &StoredEntry) -> Result<BlobReader, HubError> {
+pub async fn reader(hub: &Hub, _repo: &Openable<Arc<Repo>>, file: &StoredEntry) -> Result<BlobReader, HubError> {
     let Some(sha256) = file.blob else {
         return Err(HubError::NotYet { what: format!("`{}`", file.entry.path), retry_after_seconds: 10 });
     };
