@@ -3,6 +3,8 @@
 mod changes;
 mod gates;
 mod hidden;
+mod operations;
+mod processes;
 mod secrets;
 
 use acervo::app::identity::{self, TokenRequest};

@@ -46,11 +46,9 @@ pub async fn find(hub: &Hub, caller: &Caller, kind: RepoKind, name: &str) -> Res
         Some(known) => known,
         None => {
             let db = hub.db().reader();
-            let found = match repos::by_name(db, kind, &lower).await? {
-                Some(repo) => Some(repo),
-                None => repos::by_alias(db, kind, &lower).await?,
-            };
-            let found = found.map(Arc::new);
+            // Both are asked in any case: who may not see a repository must not notice that there is one.
+            let (named, led_to) = (repos::by_name(db, kind, &lower).await?, repos::by_alias(db, kind, &lower).await?);
+            let found = named.or(led_to).map(Arc::new);
             hub.caches().repos.insert(key, found.clone()).await;
             found
         }

@@ -5,7 +5,7 @@ use acervo_core::gate::Gate;
 use acervo_core::{RepoId, RepoKind, Sha256Digest, Timestamp, Visibility};
 use sea_orm::sea_query::{Expr, ExprTrait, Func, Order, Query};
 use sea_orm::{
-    ActiveValue, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveValue, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 
 use super::dialect;
@@ -127,16 +127,16 @@ pub async fn by_name(db: &impl ConnectionTrait, kind: RepoKind, lower: &str) -> 
 
 /// The repository that this other name leads to (a former name, or a canonical bare one).
 pub async fn by_alias(db: &impl ConnectionTrait, kind: RepoKind, lower: &str) -> Result<Option<Repo>, StoreError> {
-    let alias = repo_alias::Entity::find()
+    // One question, whether there is such a name or not: the time it takes tells nothing.
+    let led_to = repo_alias::Entity::find()
+        .select_only()
+        .column(repo_alias::Column::RepoId)
         .filter(repo_alias::Column::Kind.eq(RepoKindColumn::from(kind)))
         .filter(repo_alias::Column::AliasLower.eq(lower))
-        .one(db)
-        .await
-        .doing("looking up an alias")?;
-    match alias {
-        Some(alias) => by_id(db, alias.repo_id).await,
-        None => Ok(None),
-    }
+        .into_query();
+    let row =
+        repo::Entity::find().filter(repo::Column::Id.in_subquery(led_to)).one(db).await.doing("looking up an alias")?;
+    row.map(Repo::try_from).transpose()
 }
 
 /// The repository with this database id.
