@@ -7,10 +7,12 @@ exact type, since callers catch by type.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from huggingface_hub import hf_hub_download, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import (
+    BadRequestError,
     DisabledRepoError,
     GatedRepoError,
     HfHubHTTPError,
@@ -191,11 +193,15 @@ def access_requests(scene: Scene) -> None:
         "rejected": api.list_rejected_access_requests,
     }
 
+    caches: list[Path] = []
+
     def stands(where: str | None) -> None:
         for status, asked in lists.items():
             users = [request.username for request in asked(**managed) if request.status == status]
             check_equal(f"`{user}` among the {status}", user in users, status == where)
-        download = lambda: hf_hub_download(filename=door["path"], token=token, force_download=True, **named)
+        # A cache of its own for each download: what was downloaded once would be found again.
+        caches.append(scene.home / f"cache-{len(caches)}")
+        download = lambda: hf_hub_download(filename=door["path"], token=token, cache_dir=caches[-1], **named)
         if where == "accepted":
             check_file(download(), door["path"], door["files"][door["path"]])
         else:
@@ -223,8 +229,8 @@ def access_requests(scene: Scene) -> None:
 
     api.update_repo_settings(gated=False, **managed)
     check_equal("`gated`", api.repo_info(**named, token=False).gated, False)
-    hf_hub_download(filename=door["path"], token=False, force_download=True, **named)
-    error = check_raises(HfHubHTTPError, "the list of an open repository", lambda: list(lists["pending"](**managed)))
+    hf_hub_download(filename=door["path"], token=False, cache_dir=scene.home / "open", **named)
+    error = check_raises(BadRequestError, "the list of an open repository", lambda: list(lists["pending"](**managed)))
     check_refusal("the list of an open repository", error, 400)
     api.update_repo_settings(gated="auto", **managed)
     check_equal("`gated`", api.repo_info(**named, token=False).gated, "auto")

@@ -143,7 +143,7 @@ async fn who_accepts_the_terms_of_an_automatic_gate_is_in_and_asked_again_when_t
     let (file, ask) = ("/acme/lets-in/resolve/main/a.txt", "/api/models/acme/lets-in/ask-access");
     let standing = async || Answer::to(hub.get(ask).bearer_auth(&token)).await.json();
     let read = async || Answer::to(hub.get(file).bearer_auth(&token)).await;
-    let accept = async |terms: &str| Answer::to(hub.post(ask).bearer_auth(&token).form(&[("terms", terms)])).await;
+    let accept = async |terms: &str| Answer::to(hub.post(ask).bearer_auth(&token).body(format!("terms={terms}"))).await;
     let anonymous = get(&hub, ask).await.json();
     assert_eq!((&anonymous["terms"]["text"], &anonymous["hasAccess"]), (&value!(TERMS), &value!(false)));
     assert_eq!(Answer::to(hub.post(ask)).await.refusal(), (401, ""), "consent is somebody's");
@@ -249,6 +249,12 @@ async fn a_manual_gate_opens_and_closes_as_its_maintainers_say() {
     set(&hub, "acme/asks", GateMode::Manual, Terms::Put("Others.".to_owned())).await;
     assert_eq!(read().await.status, 200, "who granted answers for consent");
 
+    let report = Answer::to(hub.get("/acme/asks/user-access-report").bearer_auth(&maintainer)).await;
+    assert!(report.header("content-type").starts_with("text/csv"));
+    let lines: Vec<&str> = report.text().lines().collect();
+    assert_eq!(lines.len(), 2, "a heading and one request with one text: {lines:?}");
+    assert!(lines[1].starts_with("\"eve\",") && lines[1].contains(&terms_of(TERMS)), "{}", lines[1]);
+
     let kinds = told_since(&hub, seen).await;
     let expected = ["access.requested", "access.accepted", "access.rejected", "access.cancelled", "access.granted"];
     assert_eq!(kinds[..5], expected);
@@ -339,7 +345,7 @@ async fn the_register_is_read_in_pages() {
     let hub = gated().await;
     let repo = found(&hub, "acme/asks").await;
     let tx = hub.hub().db().begin().await.unwrap();
-    let total = gates::PAGE_REQUESTS as usize + 3;
+    let total = usize::try_from(gates::PAGE_REQUESTS).unwrap() + 3;
     for n in 0..total {
         let name = format!("user-{n}");
         let kind = acervo_store::db::principals::PrincipalKind::Person;

@@ -66,6 +66,7 @@ fn probes(hub: &TestHub, kind: RepoKind, name: &str) -> Vec<(String, RequestBuil
         probes.push((format!("GET {rest}"), hub.get(&path)));
         probes.push((format!("GET {rest} with gzip"), hub.get(&path).header("accept-encoding", "gzip")));
     }
+    probes.push(("the register".to_owned(), hub.get(&format!("{files}/user-access-report"))));
     let many: Vec<String> = (0..1001).map(|n| n.to_string()).collect();
     let paths_info = format!("{api}/paths-info/main");
     for (what, request) in [

@@ -93,7 +93,7 @@ pub async fn ask(
     };
     let let_in = gate.mode == GateMode::Automatic;
     let (request, kind) = match known {
-        None => (insert_asked(hub, &tx, repo, identity, let_in.then_some(at)).await?, "access.requested"),
+        None => (insert_asked(hub, &tx, repo, identity, (at, let_in)).await?, "access.requested"),
         Some(waiting) if let_in && waiting.state == RequestState::Pending => {
             let request = Request { state: RequestState::Accepted, decided_at: Some(at), ..waiting };
             gates::update_request(&tx, &request).await?;
@@ -109,23 +109,23 @@ pub async fn ask(
     Ok(request)
 }
 
-/// Records a request that its principal makes, accepted at once if that is when.
+/// Records a request that its principal makes now, accepted at once or to be decided.
 async fn insert_asked(
     hub: &Hub,
     tx: &Transaction,
     repo: &Repo,
     identity: &Identity,
-    accepted_at: Option<Timestamp>,
+    (at, is_accepted): (Timestamp, bool),
 ) -> Result<Request, HubError> {
     let request = Request {
         id: 0,
         public_id: hex::encode(hub.random::<12>()?),
         repo_id: repo.id,
         principal_id: identity.principal_id,
-        state: if accepted_at.is_some() { RequestState::Accepted } else { RequestState::Pending },
+        state: if is_accepted { RequestState::Accepted } else { RequestState::Pending },
         granted: false,
-        asked_at: hub.now(),
-        decided_at: accepted_at,
+        asked_at: at,
+        decided_at: is_accepted.then_some(at),
         decided_by: None,
         reason: None,
     };

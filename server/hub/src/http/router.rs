@@ -34,6 +34,10 @@ pub const ROUTES: &[Line] = &[
     get("/spaces/{repo}/raw/{rest}", || web::to(raw::raw)),
     get("/{repo}/raw/{rest}", || web::to(raw::raw)),
     get("/api/resolve-cache/{plural}/{repo}/{commit}/{rest}", || web::to(resolve::resolve)),
+    // Who manages a gate
+    get("/datasets/{repo}/user-access-report", || web::to(api::access_report::report)),
+    get("/spaces/{repo}/user-access-report", || web::to(api::access_report::report)),
+    get("/{repo}/user-access-report", || web::to(api::access_report::report)),
     // Hub clients: metadata
     get("/api/whoami-v2", || web::to(api::identity::whoami)),
     get("/api/{plural}", || web::to(api::lists::list)),

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::HubError;
 
+pub mod access_report;
 pub mod access_requests;
 pub mod ask_access;
 pub mod commits;
