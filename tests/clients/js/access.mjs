@@ -69,7 +69,6 @@ defineCase("gated", async (scene) => {
     checkEqual("files", (await all(hub.listFiles(at(accessToken)))).map((entry) => entry.path), Object.keys(files));
     const error = await checkRefused("download", status, () => hub.downloadFile({ ...at(accessToken), path }));
     check(error.message.includes("ask-access"), `the refusal says ${error.message}`);
-    await checkRefused("access", status, () => hub.checkRepoAccess(at(accessToken)));
     const snapshot = { ...at(accessToken), cacheDir: scene.cache() };
     await checkRefused("snapshot", status, () => hub.snapshotDownload(snapshot));
   }
