@@ -15,7 +15,7 @@ use acervo_tests::test_hub::{TestHub, order};
 use serde_json::{Value, json as value};
 use std::sync::Arc;
 
-use super::{Standing, by, callers, grant, guarded, questions, token_of};
+use super::{Standing, assert_contents, by, callers, grant, guarded, questions, token_of};
 use crate::serve::{Answer, commit, get};
 
 /// What is gated, who may see it, and by which gate.
@@ -109,6 +109,7 @@ async fn everybody_sees_a_gated_repository_like_an_open_one_and_has_its_contents
                 } else if expected.0 == 200 && is_contents && !what.contains("/auth-check") {
                     assert_eq!(answer.header("cache-control"), "private, no-cache", "{who}: {what}");
                     assert_eq!(answer.header("x-repo-commit").len(), 40, "{who}: {what}");
+                    assert_contents(who, &what, &answer);
                 } else if what == format!("GET /api/models/{name}") && expected.0 == 200 {
                     assert_eq!(answer.json()["gated"], mode.as_str(), "{who}: {what}");
                     assert_eq!(answer.json()["siblings"].as_array().unwrap().len(), 3, "{who}: {what}");

@@ -104,7 +104,7 @@ pub async fn ask(
         Some(request) => return Ok(request),
     };
     let how = json!({ "by": "the gate", "terms": gate.terms });
-    tell(hub, &tx, caller, repo, (kind, &identity.name, &request), how).await?;
+    tell(hub, &tx, caller, repo, (kind, &identity.name, &request), &how).await?;
     finish(hub, tx).await?;
     Ok(request)
 }
@@ -192,7 +192,7 @@ pub async fn decide(
         RequestState::Rejected => "access.rejected",
         RequestState::Pending => "access.cancelled",
     };
-    tell(hub, &tx, caller, repo, (kind, &user.name, &request), json!({ "before": known.state, "reason": reason }))
+    tell(hub, &tx, caller, repo, (kind, &user.name, &request), &json!({ "before": known.state, "reason": reason }))
         .await?;
     finish(hub, tx).await?;
     Ok(request)
@@ -237,7 +237,7 @@ pub async fn grant(hub: &Hub, caller: &Caller, repo: &Readable<Arc<Repo>>, user:
     } else {
         gates::update_request(&tx, &request).await?;
     }
-    tell(hub, &tx, caller, repo, ("access.granted", &user.name, &request), json!({ "terms": gate.terms })).await?;
+    tell(hub, &tx, caller, repo, ("access.granted", &user.name, &request), &json!({ "terms": gate.terms })).await?;
     finish(hub, tx).await?;
     Ok(request)
 }
@@ -379,7 +379,7 @@ async fn tell(
     caller: &Caller,
     repo: &Repo,
     (kind, user, request): (&str, &str, &Request),
-    more: serde_json::Value,
+    more: &serde_json::Value,
 ) -> Result<(), HubError> {
     let details = json!({
         "type": repo.kind, "user": user, "request": request.public_id, "state": request.state, "facts": more,

@@ -99,15 +99,15 @@ pub(super) struct DecisionArgs {
 /// Runs `acervo gate ..`.
 pub(super) async fn run(hub: &Hub, command: GateCommand) -> Result<ExitCode, HubError> {
     match command {
-        GateCommand::Set(args) => set(hub, args).await?,
+        GateCommand::Set(args) => set(hub, &args).await?,
         GateCommand::Show { repo, json } => show(hub, &find(hub, &repo).await?, json).await?,
         GateCommand::List { json } => list(&gates::gated(hub, &Caller::System).await?, json),
         GateCommand::Requests { repo, status, json } => requests(hub, &find(hub, &repo).await?, status, json).await?,
-        GateCommand::Accept(args) => decide(hub, args, RequestState::Accepted, None).await?,
+        GateCommand::Accept(args) => decide(hub, &args, RequestState::Accepted, None).await?,
         GateCommand::Reject { decision, reason } => {
-            decide(hub, decision, RequestState::Rejected, reason.as_deref()).await?;
+            decide(hub, &decision, RequestState::Rejected, reason.as_deref()).await?;
         }
-        GateCommand::Cancel(args) => decide(hub, args, RequestState::Pending, None).await?,
+        GateCommand::Cancel(args) => decide(hub, &args, RequestState::Pending, None).await?,
         GateCommand::Grant(args) => {
             let repo = find(hub, &args.repo).await?;
             let granted = gates::grant(hub, &Caller::System, &repo, &args.user).await?;
@@ -117,7 +117,7 @@ pub(super) async fn run(hub: &Hub, command: GateCommand) -> Result<ExitCode, Hub
     Ok(ExitCode::SUCCESS)
 }
 
-async fn set(hub: &Hub, args: SetArgs) -> Result<(), HubError> {
+async fn set(hub: &Hub, args: &SetArgs) -> Result<(), HubError> {
     let repo = find(hub, &args.repo).await?;
     let terms = match (&args.terms, args.no_terms) {
         (Some(file), _) => Terms::Put(std::fs::read_to_string(file).map_err(|error| {
@@ -282,11 +282,11 @@ fn describe_request(listed: &ListedRequest) -> Value {
     })
 }
 
-async fn decide(hub: &Hub, args: DecisionArgs, state: RequestState, reason: Option<&str>) -> Result<(), HubError> {
+async fn decide(hub: &Hub, args: &DecisionArgs, state: RequestState, reason: Option<&str>) -> Result<(), HubError> {
     let repo = find(hub, &args.repo).await?;
     let asker = Asker::User(args.user.clone());
     let decided = gates::decide(hub, &Caller::System, &repo, &asker, state, reason).await?;
-    tell(&repo, &args, &decided);
+    tell(&repo, args, &decided);
     Ok(())
 }
 
