@@ -11,7 +11,7 @@ use crate::interface::{Api, CUT};
 use crate::scene::{Files, Private, Scene, check_equal, check_file, check_folder, check_place, files_in, other_name};
 
 /// Names of all cases.
-pub(crate) const CASES: [&str; 19] = [
+pub(crate) const CASES: [&str; 20] = [
     "snapshot-whole",
     "snapshot-again",
     "file-kinds",
