@@ -1,7 +1,10 @@
 //! Who may see and do what, over the wire; that nobody learns of what they may not see; and that no token is told on.
 
 mod changes;
+mod gates;
 mod hidden;
+mod operations;
+mod processes;
 mod secrets;
 
 use acervo::app::identity::{self, TokenRequest};
@@ -146,6 +149,19 @@ fn questions(hub: &TestHub, kind: RepoKind, name: &str) -> Vec<(String, RequestB
     requests
 }
 
+/// Asserts that contents that were handed out are those of the repository.
+fn assert_contents(who: &str, what: &str, answer: &Answer) {
+    for (route, start) in [
+        ("/resolve/main/a.txt", "text"),
+        ("/resolve/main/w.bin", "weights"),
+        ("/raw/main/w.bin", "version https://git-lfs.github.com/spec/v1\n"),
+    ] {
+        if what.starts_with("GET ") && what.ends_with(route) {
+            assert!(answer.text().starts_with(start), "{who}: {what}: {}", answer.text());
+        }
+    }
+}
+
 fn by(token: Option<&str>, request: RequestBuilder) -> RequestBuilder {
     match token {
         Some(token) => request.bearer_auth(token),
@@ -180,7 +196,9 @@ async fn everybody_reads_exactly_what_they_may_read() {
                     let has_commit = status == 200 && what.contains(" /") && !what.contains(" /api/");
                     assert_eq!(!answer.header("x-repo-commit").is_empty(), has_commit, "{who}: {what}");
                     assert_eq!(answer.header("www-authenticate").is_empty(), status != 401, "{who}: {what}");
-                    if status != 200 {
+                    if status == 200 {
+                        assert_contents(who, &what, &answer);
+                    } else {
                         assert_eq!(answer.header("cache-control"), "no-store", "{who}: {what}");
                     }
                 }

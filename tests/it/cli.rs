@@ -38,6 +38,54 @@ async fn a_repository_is_added_planned_synced_and_shown() {
     assert!(listed.stdout.contains("no mirrors yet"), "{listed:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_is_set_shown_and_people_are_let_in_by_commands() {
+    let fixture = RepoFixture::model("acme/tiny").file("a.txt", "hello");
+    let upstream = FakeUpstream::start(vec![fixture]).await.unwrap();
+    let home = Installation::new(&upstream.endpoint());
+    let json = async |arguments: &[&str]| -> Value {
+        let ran = home.run(&[arguments, &["--json"]].concat()).await;
+        assert!(ran.success, "{ran:?}");
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
+    };
+    let said = async |arguments: &[&str]| {
+        let ran = home.run(arguments).await;
+        assert!(ran.success, "{ran:?}");
+        ran.stdout
+    };
+    assert!(home.run(&["mirror", "add", "acme/tiny", "--gate", "auto"]).await.success);
+    assert_eq!(json(&["mirror", "show", "acme/tiny"]).await["gate"], "auto");
+    let again = home.run(&["mirror", "add", "acme/tiny", "--gate", "none"]).await;
+    assert!(again.success && again.stderr.contains("acervo gate set"), "{again:?}");
+    assert!(home.run(&["user", "create", "ana"]).await.success);
+    let terms = home.folder().join("terms.txt");
+    std::fs::write(&terms, "For research alone.").unwrap();
+
+    let set = json(&["gate", "set", "acme/tiny", "manual", "--terms", terms.to_str().unwrap()]).await;
+    assert_eq!(set["gate"], "manual");
+    let shown = json(&["gate", "show", "acme/tiny"]).await;
+    assert_eq!((&shown["terms"]["text"], &shown["terms"]["sha256"]), (&"For research alone.".into(), &set["terms"]));
+    assert!(said(&["gate", "show", "acme/tiny"]).await.contains("For research alone."));
+    assert_eq!(json(&["gate", "list"]).await[0]["repo"], "acme/tiny");
+    assert!(said(&["gate", "list"]).await.contains("manual"));
+    assert!(said(&["gate", "requests", "acme/tiny"]).await.contains("nobody has asked"));
+    let unasked = home.run(&["gate", "accept", "acme/tiny", "ana"]).await;
+    assert!(!unasked.success && unasked.stderr.contains("`ana` has not asked"), "{unasked:?}");
+
+    let granted = json(&["gate", "grant", "acme/tiny", "ana"]).await;
+    assert_eq!((&granted["status"], &granted["granted"]), (&"accepted".into(), &true.into()));
+    assert!(said(&["gate", "reject", "acme/tiny", "ana", "--reason", "left"]).await.contains("is kept out"));
+    let listed = json(&["gate", "requests", "acme/tiny", "--status", "rejected"]).await;
+    assert_eq!((&listed[0]["user"], &listed[0]["reason"]), (&"ana".into(), &"left".into()));
+    assert!(said(&["gate", "cancel", "acme/tiny", "ana"]).await.contains("waits for a decision"));
+    assert!(said(&["gate", "accept", "acme/tiny", "ana"]).await.contains("may have its contents"));
+    assert!(said(&["gate", "requests", "acme/tiny"]).await.contains("accepted"));
+    assert!(said(&["gate", "set", "acme/tiny", "none"]).await.contains("has no gate"));
+    assert_eq!(json(&["gate", "list"]).await, serde_json::json!([]));
+    let open = home.run(&["gate", "grant", "acme/tiny", "ana"]).await;
+    assert!(!open.success && open.stderr.contains("is not gated"), "{open:?}");
+}
+
 #[test]
 fn bad_input_is_refused_with_the_next_step() {
     let folder = TempDir::new().unwrap();
@@ -50,6 +98,9 @@ fn bad_input_is_refused_with_the_next_step() {
         (&["mirror", "add", "acme/x", "--type", "modle"], &["modle", "dataset"]),
         (&["mirror", "show", "acme/x"], &["acervo mirror add acme/x"]),
         (&["sync", "acme/x"], &["acervo mirror add acme/x"]),
+        (&["gate", "set", "acme/x", "open"], &["`open`", "none, auto or manual"]),
+        (&["gate", "set", "acme/x", "auto"], &["acervo mirror add acme/x"]),
+        (&["mirror", "add", "acme/x", "--gate", "yes"], &["`yes`", "none, auto or manual"]),
         (&["sync", "--all"], &["acervo mirror add"]),
         (&["token", "create", "--role", "boss", "--name", "n"], &["boss", "maintainer"]),
         (&["token", "revoke", "nothing"], &["acervo token list"]),

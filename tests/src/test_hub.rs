@@ -144,6 +144,11 @@ impl TestHub {
         self.client.post(format!("{}{path}", self.url))
     }
 
+    /// A PUT to be sent.
+    pub fn put(&self, path: &str) -> RequestBuilder {
+        self.client.put(format!("{}{path}", self.url))
+    }
+
     /// A new token with this role on the whole hub.
     pub async fn token(&self, name: &str, role: Role) -> String {
         let request = TokenRequest { name: name.to_owned(), role, user: None, expires_at: None };

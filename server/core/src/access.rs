@@ -1,7 +1,8 @@
 //! Who may do what: roles, visibility, and the proof that a decision was made.
 //!
-//! Authentication happens elsewhere and yields a [`Caller`]. Functions that reach a repository's content demand a
-//! [`Readable`] or [`Writable`], which only the functions here can make; a missing right is thus a missing argument.
+//! Authentication happens elsewhere and yields a [`Caller`]. Functions that tell of a repository demand a [`Readable`],
+//! those that hand out its contents an [`Openable`], those that change it a [`Writable`], which only the functions here
+//! can make; a missing right is thus a missing argument.
 
 use std::fmt;
 use std::ops::Deref;
@@ -9,6 +10,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+use crate::gate::{Admission, Closed, Gate};
 
 /// What a principal may do in a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -135,6 +138,8 @@ pub struct Identity {
     pub name: String,
     /// Its roles.
     pub grants: Vec<Grant>,
+    /// How it stands to the gates it has been at.
+    pub admissions: Vec<Admission>,
     /// What the credential used may do at most.
     pub cap: Role,
     /// Name of that credential, for people.
@@ -168,11 +173,25 @@ impl Caller {
 
     /// Whether this caller has `needed` on this repository, by whatever scope.
     fn has_repo_role(&self, needed: Role, repo: &RepoAccess) -> bool {
-        self.has_role(needed, |scope| match scope {
-            Scope::Hub => true,
-            Scope::Namespace(id) => id == repo.namespace_id,
-            Scope::Repo(id) => id == repo.repo_id,
-        })
+        self.has_role(needed, |scope| repo.is_within(scope))
+    }
+
+    /// Why the gate of this repository does not let the caller through; `None` if it does.
+    ///
+    /// Who manages the repository manages its gate and passes. That is a matter of the person: what the credential used
+    /// may do at most does not count, as it reads in any case. Lesser roles say who may see, not who has agreed.
+    fn is_refused_by_gate(&self, repo: &RepoAccess) -> Option<Closed> {
+        match self {
+            Caller::System => None,
+            Caller::Anonymous => repo.gate.refuses(None),
+            Caller::Known(identity) => {
+                let manages = |grant: &Grant| repo.is_within(grant.scope) && grant.role.implies(Role::Maintainer);
+                if identity.grants.iter().any(manages) {
+                    return None;
+                }
+                repo.gate.refuses(identity.admissions.iter().find(|admission| admission.repo_id == repo.repo_id))
+            }
+        }
     }
 
     /// Whether a grant whose scope fits, under the credential's cap, gives `needed`.
@@ -197,6 +216,19 @@ pub struct RepoAccess {
     pub namespace_id: i64,
     /// Who may read it.
     pub visibility: Visibility,
+    /// What stands before its contents.
+    pub gate: Gate,
+}
+
+impl RepoAccess {
+    /// Whether a role in this scope holds for the repository.
+    fn is_within(&self, scope: Scope) -> bool {
+        match scope {
+            Scope::Hub => true,
+            Scope::Namespace(id) => id == self.namespace_id,
+            Scope::Repo(id) => id == self.repo_id,
+        }
+    }
 }
 
 /// Something that access is decided on.
@@ -217,14 +249,21 @@ pub enum Denied {
     /// The caller must not learn that the repository exists.
     #[error("repository not found")]
     Hidden,
+    /// The caller may know of the repository, but not have its contents yet.
+    #[error("access to the contents of this repository is restricted")]
+    Gated(Closed),
     /// The caller may read, but not do this.
     #[error("this needs the role `{0}` on the repository; ask an administrator")]
     Needs(Role),
 }
 
-/// Proof that the caller may read what is inside.
+/// Proof that the caller may know of what is inside: that it exists, what it is called, what it consists of.
 #[derive(Clone, Debug)]
 pub struct Readable<T>(T);
+
+/// Proof that the caller may have the contents of what is inside too.
+#[derive(Clone, Debug)]
+pub struct Openable<T>(Readable<T>);
 
 /// Proof that the caller may write to what is inside.
 #[derive(Clone, Debug)]
@@ -234,6 +273,14 @@ impl<T> Deref for Readable<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> Deref for Openable<T> {
+    type Target = Readable<T>;
+
+    fn deref(&self) -> &Readable<T> {
         &self.0
     }
 }
@@ -259,6 +306,14 @@ pub fn readable<T: Guarded>(caller: &Caller, subject: T) -> Result<Readable<T>, 
     if may_read(caller, &subject.access()) { Ok(Readable(subject)) } else { Err(Denied::Hidden) }
 }
 
+/// Proves that the caller may have the contents of what it may know of, or says why the gate is closed to it.
+pub fn openable<T: Guarded>(caller: &Caller, subject: Readable<T>) -> Result<Openable<T>, Denied> {
+    match caller.is_refused_by_gate(&subject.access()) {
+        None => Ok(Openable(subject)),
+        Some(why) => Err(Denied::Gated(why)),
+    }
+}
+
 /// Proves that the caller has `needed` (writer or above) on the repository.
 pub fn writable<T: Guarded>(caller: &Caller, subject: T, needed: Role) -> Result<Writable<T>, Denied> {
     let facts = subject.access();
@@ -274,8 +329,10 @@ pub fn writable<T: Guarded>(caller: &Caller, subject: T, needed: Role) -> Result
 #[cfg(test)]
 mod tests {
     use super::{
-        Caller, Denied, Grant, Guarded, Identity, RepoAccess, Role, Scope, Visibility, may_read, readable, writable,
+        Caller, Denied, Grant, Guarded, Identity, RepoAccess, Role, Scope, Visibility, may_read, openable, readable,
+        writable,
     };
+    use crate::gate::{Admission, Closed, Gate, GateMode, RequestState};
 
     #[derive(Clone, Copy, Debug)]
     struct Subject(RepoAccess);
@@ -287,12 +344,13 @@ mod tests {
     }
 
     fn subject(visibility: Visibility) -> Subject {
-        Subject(RepoAccess { repo_id: 7, namespace_id: 3, visibility })
+        Subject(RepoAccess { repo_id: 7, namespace_id: 3, visibility, gate: Gate::default() })
     }
 
     fn known(cap: Role, grants: &[(Scope, Role)]) -> Caller {
         let grants = grants.iter().map(|&(scope, role)| Grant { scope, role }).collect();
-        Caller::Known(Identity { principal_id: 1, name: "ana".into(), grants, cap, credential: "t".into() })
+        let admissions = Vec::new();
+        Caller::Known(Identity { principal_id: 1, name: "ana".into(), grants, admissions, cap, credential: "t".into() })
     }
 
     #[test]
@@ -327,6 +385,39 @@ mod tests {
         assert_eq!(writable(&stranger, subject(Visibility::Private), Role::Writer).unwrap_err(), Denied::Hidden);
         let maintainer = known(Role::Admin, &[(Scope::Namespace(3), Role::Maintainer)]);
         assert!(writable(&maintainer, subject(Visibility::Private), Role::Writer).is_ok());
+    }
+
+    #[test]
+    fn a_gate_lets_through_who_manages_the_repository_or_was_let_in() {
+        let mut gated = subject(Visibility::Public);
+        gated.0.gate.mode = GateMode::Manual;
+        let opens = |caller: &Caller| openable(caller, readable(caller, gated).unwrap()).map(|_| ());
+        let closed = |why| Err(Denied::Gated(why));
+        assert_eq!(opens(&Caller::System), Ok(()));
+        assert_eq!(opens(&Caller::Anonymous), closed(Closed::NotAsked));
+        for role in Role::ALL {
+            for (scope, fits) in [
+                (Scope::Hub, true),
+                (Scope::Namespace(3), true),
+                (Scope::Repo(7), true),
+                (Scope::Namespace(4), false),
+                (Scope::Repo(8), false),
+            ] {
+                let manages = fits && matches!(role, Role::Maintainer | Role::Admin);
+                let expected = if manages { Ok(()) } else { closed(Closed::NotAsked) };
+                assert_eq!(opens(&known(Role::Reader, &[(scope, role)])), expected, "{role} {scope:?}");
+            }
+        }
+        let Caller::Known(mut guest) = known(Role::Reader, &[]) else { panic!("a known caller") };
+        for (repo_id, state, expected) in [
+            (8, RequestState::Accepted, closed(Closed::NotAsked)),
+            (7, RequestState::Pending, closed(Closed::Pending)),
+            (7, RequestState::Rejected, closed(Closed::Rejected)),
+            (7, RequestState::Accepted, Ok(())),
+        ] {
+            guest.admissions = vec![Admission { repo_id, state, granted: false, accepted: Vec::new() }];
+            assert_eq!(opens(&Caller::Known(guest.clone())), expected, "{state} of {repo_id}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod card;
 pub mod commit;
 pub mod conditional;
 pub mod digest;
+pub mod gate;
 pub mod lfs;
 pub mod listing;
 pub mod name;

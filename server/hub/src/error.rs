@@ -1,6 +1,7 @@
 //! What can go wrong in a use case, in domain words. Status codes and public texts are `http::error`'s business.
 
 use acervo_core::access::Denied;
+use acervo_core::gate::Closed;
 use acervo_core::selection::Unselected;
 use acervo_core::{CommitOid, NameError, RepoKind, RepoPath, Role};
 use acervo_store::StoreError;
@@ -55,6 +56,16 @@ pub enum HubError {
         path: RepoPath,
         /// The pattern that leaves it out.
         why: Unselected,
+    },
+    /// The repository is here, and its contents wait for consent.
+    #[error("{}", gate_text(*kind, name, *why))]
+    Gated {
+        /// What was asked for.
+        kind: RepoKind,
+        /// Its name.
+        name: String,
+        /// What the caller has not done, or somebody else.
+        why: Closed,
     },
     /// Nothing of the repository can be served yet, but it is on its way.
     #[error("{what} is being fetched; try again in {retry_after_seconds} seconds")]
@@ -145,6 +156,27 @@ impl From<StoreError> for HubError {
 pub fn denied(denied: Denied, kind: RepoKind, name: &str) -> HubError {
     match denied {
         Denied::Hidden => HubError::RepoNotFound { kind, name: name.to_owned() },
+        Denied::Gated(why) => HubError::Gated { kind, name: name.to_owned(), why },
         Denied::Needs(role) => HubError::Forbidden(role),
+    }
+}
+
+/// Why a gate is closed to somebody, and where to go on.
+fn gate_text(kind: RepoKind, name: &str, why: Closed) -> String {
+    let address = format!("/api/{}/{name}/ask-access", kind.plural());
+    match why {
+        Closed::NotAsked => {
+            format!("access to {kind} `{name}` is restricted; read its terms and ask for access at `{address}`")
+        }
+        Closed::Pending => format!(
+            "access to {kind} `{name}` is restricted; your request waits for a maintainer, `{address}` tells when it \
+             was decided"
+        ),
+        Closed::Rejected => {
+            format!("access to {kind} `{name}` is restricted; your request was rejected, `{address}` tells why")
+        }
+        Closed::NewTerms => {
+            format!("access to {kind} `{name}` is restricted; its terms have changed, accept them at `{address}`")
+        }
     }
 }

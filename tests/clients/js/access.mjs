@@ -60,6 +60,23 @@ defineCase("private-reader", async (scene) => {
   checkEqual(`sha256 of \`${path}\``, digest, files[path].sha256);
 });
 
+defineCase("gated", async (scene) => {
+  const { repo, reader, stranger, path, files } = scene.need("gated");
+  const at = (accessToken) => ({ hubUrl: scene.hubUrl, repo: { type: "model", name: repo }, accessToken });
+  for (const [accessToken, status] of [[undefined, 401], [stranger, 403]]) {
+    const info = await hub.modelInfo({ hubUrl: scene.hubUrl, name: repo, accessToken });
+    checkEqual("`gated`", info.gated, "manual");
+    checkEqual("files", (await all(hub.listFiles(at(accessToken)))).map((entry) => entry.path), Object.keys(files));
+    const error = await checkRefused("download", status, () => hub.downloadFile({ ...at(accessToken), path }));
+    check(error.message.includes("ask-access"), `the refusal says ${error.message}`);
+    const snapshot = { ...at(accessToken), cacheDir: scene.cache() };
+    await checkRefused("snapshot", status, () => hub.snapshotDownload(snapshot));
+  }
+  const blob = await hub.downloadFile({ ...at(reader), path });
+  const digest = Buffer.from(await crypto.subtle.digest("SHA-256", await blob.arrayBuffer())).toString("hex");
+  checkEqual(`sha256 of \`${path}\``, digest, files[path].sha256);
+});
+
 defineCase("bad-token", async (scene) => {
   for (const [fault, accessToken] of Object.entries(scene.need("bad_tokens"))) {
     await checkRefused(`whoami with a ${fault} token`, 401, () => hub.whoAmI({ hubUrl: scene.hubUrl, accessToken }));

@@ -7,10 +7,12 @@ exact type, since callers catch by type.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from huggingface_hub import hf_hub_download, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import (
+    BadRequestError,
     DisabledRepoError,
     GatedRepoError,
     HfHubHTTPError,
@@ -165,8 +167,75 @@ def gated(scene: Scene) -> None:
         error = check_raises(GatedRepoError, f"download with status {status} awaited", download)
         check_refusal("download", error, status)
         check(scene.api.repo_exists(**named, token=token), "repo_exists denies it")
-    if door.get("reader"):
-        hf_hub_download(filename=door["path"], token=door["reader"], **named)
+        refused = check_raises(GatedRepoError, "auth_check", lambda: scene.api.auth_check(**named, token=token))
+        check_refusal("auth_check", refused, status)
+        info = scene.api.repo_info(**named, token=token)
+        check_equal("`gated`", info.gated, "manual")
+        check_equal("files", {sibling.rfilename for sibling in info.siblings}, set(door["files"]))
+        check_equal("tree", set(scene.api.list_repo_files(**named, token=token)), set(door["files"]))
+    scene.api.auth_check(**named, token=door["reader"])
+    path = hf_hub_download(filename=door["path"], token=door["reader"], **named)
+    check_file(path, door["path"], door["files"][door["path"]])
+
+
+@case()
+def access_requests(scene: Scene) -> None:
+    """Requests for access are listed, accepted, cancelled and rejected, and access is granted, as on the public hub.
+
+    Needs `gated`.
+    """
+    door, api = scene.expect["gated"], scene.api
+    named = {"repo_id": door["repo"], "repo_type": door.get("repo_type", "model")}
+    managed, user, token = {**named, "token": door["maintainer"]}, door["asker"]["user"], door["asker"]["token"]
+    lists = {
+        "pending": api.list_pending_access_requests,
+        "accepted": api.list_accepted_access_requests,
+        "rejected": api.list_rejected_access_requests,
+    }
+
+    caches: list[Path] = []
+
+    def stands(where: str | None) -> None:
+        for status, asked in lists.items():
+            users = [request.username for request in asked(**managed) if request.status == status]
+            check_equal(f"`{user}` among the {status}", user in users, status == where)
+        # A cache of its own for each download: what was downloaded once would be found again.
+        caches.append(scene.home / f"cache-{len(caches)}")
+        download = lambda: hf_hub_download(filename=door["path"], token=token, cache_dir=caches[-1], **named)
+        if where == "accepted":
+            check_file(download(), door["path"], door["files"][door["path"]])
+        else:
+            check_refusal("download", check_raises(GatedRepoError, f"download while {where}", download), 403)
+
+    stands(None)
+    compat.ask_access(api.endpoint, door["repo"], door["terms"], token)
+    stands("pending")
+    asked = next(request for request in api.list_pending_access_requests(**managed) if request.username == user)
+    check_equal("the request", (asked.fullname, asked.email, asked.status), (user, None, "pending"))
+    check(asked.timestamp.tzinfo is not None, f"the time of the request is {asked.timestamp!r}")
+    api.accept_access_request(user=user, **managed)
+    stands("accepted")
+    api.cancel_access_request(user=user, **managed)
+    stands("pending")
+    api.reject_access_request(user=user, rejection_reason="no", **managed)
+    stands("rejected")
+    again = lambda: api.reject_access_request(user=user, rejection_reason="no", **managed)
+    check_refusal("the second rejection", check_raises(HfHubHTTPError, "the second rejection", again), 404)
+    api.grant_access(user=user, **managed)
+    stands("accepted")
+    stranger = {**named, "token": door["stranger"]}
+    error = check_raises(HfHubHTTPError, "a stranger's list", lambda: list(api.list_pending_access_requests(**stranger)))
+    check_refusal("a stranger's list", error, 403)
+
+    api.update_repo_settings(gated=False, **managed)
+    check_equal("`gated`", api.repo_info(**named, token=False).gated, False)
+    hf_hub_download(filename=door["path"], token=False, cache_dir=scene.home / "open", **named)
+    error = check_raises(BadRequestError, "the list of an open repository", lambda: list(lists["pending"](**managed)))
+    check_refusal("the list of an open repository", error, 400)
+    api.update_repo_settings(gated="auto", **managed)
+    check_equal("`gated`", api.repo_info(**named, token=False).gated, "auto")
+    api.update_repo_settings(gated="manual", **managed)
+    stands("accepted")
 
 
 @case()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from huggingface_hub import errors
+from huggingface_hub.utils import get_session
 
 VERSION: tuple[int, ...] = tuple(int(part) for part in importlib.metadata.version("huggingface_hub").split(".")[:2])
 ON_REQUESTS = VERSION < (1, 0)
@@ -25,6 +26,14 @@ CutError: type[Exception] = errors.HfHubHTTPError
 if ON_REQUESTS:
     from requests import HTTPError as WhoamiError
     from requests.exceptions import ChunkedEncodingError as CutError
+
+
+def ask_access(endpoint: str, repo: str, terms: str, token: str) -> None:
+    """Accepts the terms of a model and asks for access, which no generation has a call for."""
+    url = f"{endpoint}/api/models/{repo}/ask-access"
+    headers = {"authorization": f"Bearer {token}"}
+    get_session().post(url, json={"terms": terms}, headers=headers).raise_for_status()
+
 
 # Before trees were kept on disk, a snapshot by commit id asked for the list of files again.
 LISTS_AGAIN_BY_COMMIT = ON_REQUESTS

@@ -11,7 +11,7 @@ use acervo_tests::test_hub::TestHub;
 use super::{guarded, token_of};
 use crate::serve::{Answer, commit, get};
 
-/// Other processes are looked at once a second; the rest is for a machine that is busy.
+/// Other processes are looked at twice a second; the rest is for a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 const SECRET: &str = "/acme/secret/resolve/main/a.txt";

@@ -54,6 +54,10 @@ fn probes(hub: &TestHub, kind: RepoKind, name: &str) -> Vec<(String, RequestBuil
         "/discussions?p=0",
         "/auth-check",
         "/auth-check/write",
+        "/ask-access",
+        "/user-access-request/pending",
+        "/user-access-request/pending?cursor=%21",
+        "/user-access-request/nonsense",
         "/likers",
         "/settings",
     ] {
@@ -62,6 +66,7 @@ fn probes(hub: &TestHub, kind: RepoKind, name: &str) -> Vec<(String, RequestBuil
         probes.push((format!("GET {rest}"), hub.get(&path)));
         probes.push((format!("GET {rest} with gzip"), hub.get(&path).header("accept-encoding", "gzip")));
     }
+    probes.push(("the register".to_owned(), hub.get(&format!("{files}/user-access-report"))));
     let many: Vec<String> = (0..1001).map(|n| n.to_string()).collect();
     let paths_info = format!("{api}/paths-info/main");
     for (what, request) in [
@@ -71,6 +76,18 @@ fn probes(hub: &TestHub, kind: RepoKind, name: &str) -> Vec<(String, RequestBuil
         ("a broken body", hub.post(&paths_info).header("content-type", "application/json").body("{")),
         ("another revision", hub.post(&format!("{api}/paths-info/v9")).body("paths=a.txt")),
         ("a POST to a file", hub.post(&file).body("")),
+    ] {
+        probes.push((what.to_owned(), request));
+    }
+    let decision = value!({ "user": "eve", "status": "accepted" });
+    for (what, request) in [
+        ("asking for access", hub.post(&format!("{api}/ask-access"))),
+        ("accepting other terms", hub.post(&format!("{api}/ask-access")).body("terms=x")),
+        ("deciding", hub.post(&format!("{api}/user-access-request/handle")).json(&decision)),
+        ("deciding nonsense", hub.post(&format!("{api}/user-access-request/handle")).body("{")),
+        ("granting", hub.post(&format!("{api}/user-access-request/grant")).json(&decision)),
+        ("changing settings", hub.put(&format!("{api}/settings")).json(&value!({ "gated": "auto" }))),
+        ("changing nonsense", hub.put(&format!("{api}/settings")).body("[")),
     ] {
         probes.push((what.to_owned(), request));
     }

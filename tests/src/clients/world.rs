@@ -2,7 +2,8 @@
 //!
 //! Owns the repositories and what must be seen of them, by scene. It knows no client.
 
-use acervo::app::identity;
+use acervo::app::settings::{self, Change, Terms};
+use acervo::app::{gates, identity, repos};
 use acervo::demo::content;
 use acervo_core::{Caller, RepoKind, Role, Selection};
 use serde_json::{Map, Value, json};
@@ -38,9 +39,14 @@ impl World {
         let large = RepoFixture::model("acme/large").lfs("model.safetensors", random_bytes(6, LARGE_BYTES));
         let private =
             RepoFixture::model("acme/private").lfs("secret.bin", random_bytes(9, 5_000)).private([UPSTREAM_TOKEN]);
+        let gated = RepoFixture::model("acme/gated")
+            .file("README.md", "---\nlicense: other\n---\n# Gated\n")
+            .lfs("weights.bin", random_bytes(10, 4_000))
+            .gated_auto()
+            .grant([UPSTREAM_TOKEN]);
         let space =
             RepoFixture::space("acme/show").file("README.md", "---\nsdk: static\n---\n").file("index.html", "<p>");
-        let repos = [&tiny, &plain, &large, &many, &sharded, &private, &space].map(Clone::clone).to_vec();
+        let repos = [&tiny, &plain, &large, &many, &sharded, &private, &gated, &space].map(Clone::clone).to_vec();
         let upstream = FakeUpstream::start(repos).await?;
         let hub = TestHub::with(&upstream.endpoint(), |config| {
             config.upstream.token = Some(acervo::upstream::Secret::new(UPSTREAM_TOKEN));
@@ -60,6 +66,7 @@ impl World {
             (RepoKind::Model, "acme/plain"),
             (RepoKind::Model, "acme/large"),
             (RepoKind::Dataset, "acme/many"),
+            (RepoKind::Model, "acme/gated"),
             (RepoKind::Model, "acervo-demo/llama-tiny"),
             (RepoKind::Model, "acme/private"),
             (RepoKind::Space, "acme/show"),
@@ -67,7 +74,8 @@ impl World {
             hub.synced(kind, name).await;
         }
 
-        let people = people(&hub, &private).await;
+        let mut people = people(&hub, &private).await;
+        people.insert("gated".to_owned(), door(&hub, &gated).await?);
         let mut scenes = Map::new();
         for (scene, fixture) in
             [("tiny", &tiny), ("plain", &plain), ("large", &large), ("many", &many), ("space", &space), ("part", &tiny)]
@@ -173,6 +181,22 @@ async fn people(hub: &TestHub, private: &RepoFixture) -> Map<String, Value> {
         "foreign_token": "hf_AbCdEfGhIjKlMnOpQrStUvWxYz01234567",
     });
     stated.as_object().cloned().unwrap_or_default()
+}
+
+/// The gated repository, and who stands at its gate.
+async fn door(hub: &TestHub, gated: &RepoFixture) -> anyhow::Result<Value> {
+    const TERMS: &str = "For research alone.";
+    let caller = Caller::System;
+    let repo = repos::find(hub.hub(), &caller, RepoKind::Model, &gated.name).await?.into_repo();
+    let change = Change { terms: Terms::Put(TERMS.to_owned()), ..Change::default() };
+    let settings = settings::change(hub.hub(), &caller, &repo, &change).await?;
+    let (reader, stranger) = (hub.stranger("gina").await, hub.stranger("gus").await);
+    gates::grant(hub.hub(), &caller, &repo, "gina").await?;
+    Ok(json!({
+        "repo": gated.name, "path": "weights.bin", "files": expect::files(gated, "main"), "reader": reader,
+        "stranger": stranger, "maintainer": hub.token("keeper", Role::Maintainer).await,
+        "asker": { "user": "asker", "token": hub.stranger("asker").await }, "terms": settings.gate.terms,
+    }))
 }
 
 /// History, card and lists around the ordinary repository.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use acervo_core::Sha256Digest;
-use acervo_core::access::Readable;
+use acervo_core::access::Openable;
 use acervo_store::blob::BlobReader;
 use acervo_store::db::repos::Repo;
 use acervo_store::db::trees::StoredEntry;
@@ -17,12 +17,12 @@ use crate::error::HubError;
 pub const SMALL_BYTES_MAX: u64 = 64 * 1024;
 
 /// The verified bytes of a file, to be opened.
-pub async fn reader(hub: &Hub, _repo: &Readable<Arc<Repo>>, file: &StoredEntry) -> Result<BlobReader, HubError> {
+pub async fn reader(hub: &Hub, _repo: &Openable<Arc<Repo>>, file: &StoredEntry) -> Result<BlobReader, HubError> {
     Ok(hub.blobs().reader(blob_of(file)?, file.entry.size).await?)
 }
 
 /// The verified bytes of a small file, as a whole; `None` if it is not small.
-pub async fn small(hub: &Hub, repo: &Readable<Arc<Repo>>, file: &StoredEntry) -> Result<Option<Bytes>, HubError> {
+pub async fn small(hub: &Hub, repo: &Openable<Arc<Repo>>, file: &StoredEntry) -> Result<Option<Bytes>, HubError> {
     if file.entry.size > SMALL_BYTES_MAX {
         return Ok(None);
     }

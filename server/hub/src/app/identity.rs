@@ -6,7 +6,7 @@ use acervo_core::access::{Caller, Grant, Identity, Scope};
 use acervo_core::token::{self, TokenShape};
 use acervo_core::{Role, Sha256Digest, Timestamp};
 use acervo_store::db::principals::{self, NamespaceKind, NamespaceOrigin, NewToken, Principal, PrincipalKind, Token};
-use acervo_store::db::{Transaction, commit, generation};
+use acervo_store::db::{Transaction, commit, gates, generation};
 use serde_json::json;
 
 use crate::app::events::{self, Told};
@@ -48,8 +48,9 @@ async fn identify(hub: &Hub, hash: Sha256Digest) -> Result<Option<Identity>, Hub
         return Err(HubError::BadToken("of a disabled user"));
     }
     let grants = principals::grants(db, principal.id).await?;
+    let admissions = gates::admissions(db, principal.id).await?;
     let (principal_id, name) = (principal.id, principal.name);
-    Ok(Some(Identity { principal_id, name, grants, cap: token.cap, credential: token.name }))
+    Ok(Some(Identity { principal_id, name, grants, admissions, cap: token.cap, credential: token.name }))
 }
 
 /// Demands a role on the whole hub.

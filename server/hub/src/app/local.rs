@@ -96,7 +96,7 @@ pub async fn commit_files(hub: &Hub, caller: &Caller, new: &NewCommit) -> Result
             commit_id: row.id,
             served_listing_id: listing_id,
             selection: Selection::default(),
-            gated: Gated::None,
+            upstream_gated: Gated::None,
             private_upstream: false,
             upstream_created_at: None,
         }),

@@ -1,11 +1,12 @@
 //! Mirrors: standing orders to keep a repository like its upstream.
 
 use acervo_core::access::Caller;
+use acervo_core::gate::{Gate, GateMode};
 use acervo_core::{RepoId, RepoKind, RevisionSpec, Role, Selection, Visibility};
 use acervo_store::db::mirrors::{self, Mirror, NewMirror};
 use acervo_store::db::principals::{self, NamespaceKind, NamespaceOrigin};
 use acervo_store::db::repos::{self, NewRepo, Origin, Repo};
-use acervo_store::db::{Transaction, commit, generation};
+use acervo_store::db::{Transaction, commit, gates, generation};
 use serde_json::json;
 
 use crate::app::events::{self, Told};
@@ -35,6 +36,8 @@ pub struct MirrorRequest {
     pub local_name: Option<RepoId>,
     /// Who may read it.
     pub visibility: Visibility,
+    /// What stands before its contents; unless it is said, what upstream gates is gated here, and by hand.
+    pub gate: Option<GateMode>,
 }
 
 /// Adds a mirror, or changes what an existing one follows and holds. Nothing is fetched.
@@ -77,7 +80,7 @@ pub async fn add(hub: &Hub, caller: &Caller, request: &MirrorRequest) -> Result<
     };
     let details = json!({
         "type": repo.kind, "endpoint": endpoint, "upstream": upstream_name, "revisions": request.revisions,
-        "selection": request.selection, "visibility": repo.visibility,
+        "selection": request.selection, "visibility": repo.visibility, "gate": GateMode::from(repo.gated),
     });
     events::record(hub, &tx, caller, Told { kind, repo_id: Some(repo.id), subject: repo.name.as_str(), details })
         .await?;
@@ -180,7 +183,12 @@ async fn make_repo(
         upstream: Some((upstream.0.to_owned(), upstream.1.to_owned())),
         at,
     };
-    Ok(repos::insert(tx, new).await?)
+    let mut repo = repos::insert(tx, new).await?;
+    if let Some(mode) = request.gate {
+        gates::set(tx, repo.id, Gate { mode, terms: None }).await?;
+        repo.gated = mode.into();
+    }
+    Ok(repo)
 }
 
 /// Every mirror.

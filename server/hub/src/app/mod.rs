@@ -7,11 +7,13 @@
 pub mod cache;
 pub mod content;
 pub mod events;
+pub mod gates;
 pub mod identity;
 pub mod local;
 pub mod mirrors;
 pub mod publish;
 pub mod repos;
 pub mod revisions;
+pub mod settings;
 pub mod sync;
 pub mod trees;

@@ -12,6 +12,7 @@ use acervo_store::db::{Transaction, commit, generation, holdings, refs};
 use serde_json::json;
 
 use crate::app::events::{self, Told};
+use crate::app::gates;
 use crate::context::Hub;
 use crate::error::HubError;
 
@@ -42,7 +43,7 @@ pub struct Fetched {
     /// Patterns that chose it.
     pub selection: Selection,
     /// Whether upstream gates the repository.
-    pub gated: Gated,
+    pub upstream_gated: Gated,
     /// Whether the repository is private at upstream.
     pub private_upstream: bool,
     /// When the repository was made at upstream.
@@ -92,7 +93,11 @@ pub async fn snapshot(hub: &Hub, caller: &Caller, new: Publication) -> Result<()
             commits::publish(&tx, fetched.commit_id, fetched.served_listing_id, &fetched.selection, at).await?;
             let reason = "no policy is configured";
             commits::decide(&tx, fetched.commit_id, Outcome::Approved, caller.principal_id(), reason, at).await?;
-            repos::note_published(&tx, repo.id, fetched.gated, fetched.upstream_created_at, at).await?;
+            repos::note_published(&tx, repo.id, fetched.upstream_gated, fetched.upstream_created_at, at).await?;
+            // What upstream asks consent for is not handed out here without, until somebody says so.
+            if fetched.upstream_gated != Gated::None {
+                gates::follow_upstream(hub, &tx, caller, repo).await?;
+            }
             // What upstream shows to few is not shown to all here until somebody says so.
             if fetched.private_upstream && repo.visibility == Visibility::Public {
                 repos::set_visibility(&tx, repo.id, Visibility::Private).await?;

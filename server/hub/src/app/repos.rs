@@ -43,11 +43,9 @@ pub async fn find(hub: &Hub, caller: &Caller, kind: RepoKind, name: &str) -> Res
     }
     let look_up = async || {
         let db = hub.db().reader();
-        let found = match repos::by_name(db, kind, &lower).await? {
-            Some(repo) => Some(repo),
-            None => repos::by_alias(db, kind, &lower).await?,
-        };
-        Ok::<_, HubError>(found.map(Arc::new))
+        // Both are asked in any case: who may not see a repository must not notice that there is one.
+        let (named, led_to) = (repos::by_name(db, kind, &lower).await?, repos::by_alias(db, kind, &lower).await?);
+        Ok::<_, HubError>(named.or(led_to).map(Arc::new))
     };
     let repo = hub.caches().repos.get_or(hub.caches().epoch(), (kind, lower.clone()), look_up).await?;
     let missing = || HubError::RepoNotFound { kind, name: name.to_owned() };

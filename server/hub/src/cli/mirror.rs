@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use acervo_core::gate::GateMode;
 use acervo_core::{Caller, RepoId, RepoKind, Selection, Visibility};
 use acervo_store::db::mirrors::Mirror;
 use clap::{Args, Subcommand};
@@ -61,6 +62,10 @@ pub(super) struct AddArgs {
     /// Who may read it: public, internal or private; only when it is added [default: public]
     #[arg(long)]
     visibility: Option<Visibility>,
+    /// What stands before its contents: none, auto or manual; only when it is added [default: manual if upstream gates
+    /// it, else none]
+    #[arg(long)]
+    gate: Option<GateMode>,
 }
 
 /// Runs `acervo mirror ..`.
@@ -75,12 +80,20 @@ pub(super) async fn run(hub: &Hub, command: MirrorCommand) -> Result<ExitCode, H
                 selection: Selection { include: args.include, exclude: args.exclude },
                 local_name: args.local_name,
                 visibility: args.visibility.unwrap_or(Visibility::Public),
+                gate: args.gate,
             };
             let mirror = mirrors::add(hub, &caller, &request).await?;
             if args.visibility.is_some_and(|wished| wished != mirror.repo.visibility) {
                 let (name, visibility) = (&mirror.repo.name, mirror.repo.visibility.as_str());
                 eprintln!(
                     "`{name}` was here before and stays {visibility}: `--visibility` counts when it is added first"
+                );
+            }
+            if args.gate.is_some_and(|wished| wished != mirror.repo.gated.into()) {
+                let name = &mirror.repo.name;
+                eprintln!(
+                    "`{name}` was here before and keeps its gate: `--gate` counts when it is added first, `acervo gate set` \
+                     changes it"
                 );
             }
             println!(
@@ -155,6 +168,7 @@ fn show(mirror: &Mirror) {
         ("revisions", revisions(mirror)),
         ("holds", part(mirror)),
         ("visibility", mirror.repo.visibility.as_str().to_owned()),
+        ("gate", GateMode::from(mirror.repo.gated).to_string()),
         ("synced", synced),
     ];
     for (name, value) in rows {
@@ -181,7 +195,8 @@ fn describe(mirror: &Mirror) -> Value {
     json!({
         "repo": mirror.repo.name, "type": mirror.repo.kind, "endpoint": mirror.endpoint,
         "upstream": mirror.upstream_name, "revisions": mirror.revisions, "include": mirror.selection.include,
-        "exclude": mirror.selection.exclude, "visibility": mirror.repo.visibility, "paused": mirror.paused,
+        "exclude": mirror.selection.exclude, "visibility": mirror.repo.visibility,
+        "gate": GateMode::from(mirror.repo.gated), "paused": mirror.paused,
         "last_job": mirror.last_job_id, "last_synced_at": mirror.last_synced_at,
     })
 }

@@ -6,6 +6,7 @@
 mod access;
 mod check_config;
 mod demo;
+mod gate;
 mod mirror;
 mod print;
 mod progress;
@@ -56,6 +57,9 @@ enum Command {
     Mirror(mirror::MirrorCommand),
     /// Bring mirrors up to date
     Sync(sync::SyncArgs),
+    /// Put gates before contents, and decide who is let in
+    #[command(subcommand)]
+    Gate(gate::GateCommand),
     /// Manage users
     #[command(subcommand)]
     User(access::UserCommand),
@@ -130,6 +134,7 @@ async fn run(cli: Cli) -> Result<ExitCode, HubError> {
         Command::Serve(_) => serve::run(loaded.config).await,
         Command::Mirror(command) => mirror::run(&Hub::open(loaded.config).await?, command).await,
         Command::Sync(args) => sync::run(&Hub::open(loaded.config).await?, args).await,
+        Command::Gate(command) => gate::run(&Hub::open(loaded.config).await?, command).await,
         Command::User(command) => access::run_user(&Hub::open(loaded.config).await?, command).await,
         Command::Token(command) => access::run_token(&Hub::open(loaded.config).await?, command).await,
         Command::CheckConfig => Ok(check_config::run(&loaded)),

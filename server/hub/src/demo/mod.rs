@@ -23,5 +23,6 @@ pub fn order(kind: RepoKind, name: &str) -> MirrorRequest {
         selection: Selection::default(),
         local_name: None,
         visibility: Visibility::Public,
+        gate: None,
     }
 }

@@ -198,6 +198,15 @@ fn row(error: &HubError, caller_is_known: bool) -> Row {
         HubError::RevisionNotFound { .. } => refused(StatusCode::NOT_FOUND).code("RevisionNotFound"),
         HubError::EntryNotFound { commit, .. } => refused(StatusCode::NOT_FOUND).code("EntryNotFound").commit(*commit),
         HubError::EntryUnselected { .. } => refused(StatusCode::NOT_FOUND).code("EntryNotFound"),
+        HubError::Gated { .. } if caller_is_known => refused(StatusCode::FORBIDDEN).code("GatedRepo"),
+        HubError::Gated { kind, name, .. } => {
+            let plural = kind.plural();
+            let text = format!(
+                "access to {kind} `{name}` is restricted; log in with a token of this hub and ask for access at \
+                 `/api/{plural}/{name}/ask-access`"
+            );
+            Row::new(StatusCode::UNAUTHORIZED, text, Level::DEBUG).code("GatedRepo")
+        }
         HubError::NotYet { retry_after_seconds, .. } => {
             refused(StatusCode::SERVICE_UNAVAILABLE).retry_after(*retry_after_seconds)
         }

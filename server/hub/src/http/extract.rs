@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use acervo_core::RepoKind;
-use acervo_core::access::{Caller, Readable};
+use acervo_core::access::{Caller, Openable, Readable, openable};
 use acervo_store::db::commits::Commit;
 use acervo_store::db::repos::Repo;
 use actix_web::dev::Payload;
@@ -21,7 +21,7 @@ use super::pattern::{self, Pattern};
 use crate::app::repos::Found;
 use crate::app::{identity, repos, revisions};
 use crate::context::Hub;
-use crate::error::HubError;
+use crate::error::{HubError, denied};
 
 /// The caller behind the request's credential: `Bearer`, or `Basic` with the token as password, as git sends it.
 #[derive(Clone, Debug)]
@@ -167,6 +167,19 @@ pub async fn open_repo(
             Err(ApiError::Redirect(renamed(pattern_of(req)?, req.uri().path(), req.uri().query(), repo.name.as_str())?))
         }
     }
+}
+
+/// Finds the repository for its contents, or gives the answer that ends the request: that of [`open_repo`], or the
+/// refusal of its gate.
+pub async fn open_contents(
+    hub: &Hub,
+    caller: &Caller,
+    route: &RepoRoute,
+    req: &HttpRequest,
+) -> Result<Openable<Arc<Repo>>, ApiError> {
+    let repo = open_repo(hub, caller, route, req).await?;
+    let name = repo.name.to_string();
+    Ok(openable(caller, repo).map_err(|why| denied(why, route.kind, &name))?)
 }
 
 /// The same path and query with another repository name; relative, since clients follow nothing else.

@@ -1,5 +1,6 @@
 //! Headers of served contents: type, name, and how long who may keep them. Pure text; nothing is looked up here.
 
+use acervo_core::access::RepoAccess;
 use acervo_core::{CommitOid, RepoPath, Visibility};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -103,19 +104,22 @@ pub(super) fn content_disposition(path: &RepoPath, is_download: bool) -> String 
 }
 
 /// Who may keep the answer for how long; `revision` is what the client wrote.
-pub(super) fn cache_control(visibility: Visibility, revision: &str) -> &'static str {
+pub(super) fn cache_control(repo: &RepoAccess, revision: &str) -> &'static str {
+    let is_for_all = repo.visibility == Visibility::Public && !repo.gate.is_closed();
     let is_commit = revision.parse::<CommitOid>().is_ok();
-    match (visibility, is_commit) {
-        (Visibility::Public, true) => FOREVER,
-        (Visibility::Public, false) => "no-cache",
+    match (is_for_all, is_commit) {
+        (true, true) => FOREVER,
+        (true, false) => "no-cache",
         // Rights can be taken away: ask again each time, which costs a 304.
-        (Visibility::Internal | Visibility::Private, _) => "private, no-cache",
+        (false, _) => "private, no-cache",
     }
 }
 
 #[cfg(test)]
 mod tests {
     use acervo_core::Visibility;
+    use acervo_core::access::RepoAccess;
+    use acervo_core::gate::{Gate, GateMode};
 
     use super::{cache_control, content_disposition, content_type};
 
@@ -146,7 +150,14 @@ mod tests {
     }
 
     #[test]
-    fn only_public_commits_are_kept_for_ever() {
+    fn only_commits_that_are_for_all_are_kept_for_ever() {
+        let cache_control = |visibility, revision: &str| {
+            let gate = Gate::default();
+            let open = RepoAccess { repo_id: 1, namespace_id: 1, visibility, gate };
+            let gated = RepoAccess { gate: Gate { mode: GateMode::Automatic, ..gate }, ..open };
+            assert_eq!(cache_control(&gated, revision), "private, no-cache");
+            cache_control(&open, revision)
+        };
         let commit = "0123456789abcdef0123456789abcdef01234567";
         let forever = "public, max-age=31536000, immutable";
         assert_eq!(cache_control(Visibility::Public, commit), forever);

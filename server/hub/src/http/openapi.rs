@@ -33,6 +33,13 @@ use super::{api, health, pages};
         api::commits::commits,
         api::identity::auth_check,
         api::identity::auth_check_write,
+        api::ask_access::standing,
+        api::ask_access::ask,
+        api::access_requests::handle,
+        api::access_requests::grant,
+        api::access_requests::list,
+        api::access_report::report,
+        api::settings::change,
         api::stubs::discussions,
         api::repo_info::default_revision,
         api::stubs::agent_harnesses,
@@ -58,7 +65,7 @@ impl Modify for Credentials {
     }
 }
 
-/// Contents of datasets and spaces are described once, with those of models.
+/// What stands outside the API is the same for datasets and spaces: described once, with those of models.
 struct OtherKinds;
 
 impl Modify for OtherKinds {
@@ -70,6 +77,8 @@ impl Modify for OtherKinds {
             ("/{repo}/resolve/{rest}", "/api/resolve-cache/{plural}/{repo}/{commit}/{rest}"),
             ("/{repo}/raw/{rest}", "/datasets/{repo}/raw/{rest}"),
             ("/{repo}/raw/{rest}", "/spaces/{repo}/raw/{rest}"),
+            ("/{repo}/user-access-report", "/datasets/{repo}/user-access-report"),
+            ("/{repo}/user-access-report", "/spaces/{repo}/user-access-report"),
         ] {
             if let Some(item) = paths.get(described).cloned() {
                 paths.insert(same.to_owned(), item);

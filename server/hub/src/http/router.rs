@@ -34,6 +34,10 @@ pub const ROUTES: &[Line] = &[
     get("/spaces/{repo}/raw/{rest}", || web::to(raw::raw)),
     get("/{repo}/raw/{rest}", || web::to(raw::raw)),
     get("/api/resolve-cache/{plural}/{repo}/{commit}/{rest}", || web::to(resolve::resolve)),
+    // Who manages a gate
+    get("/datasets/{repo}/user-access-report", || web::to(api::access_report::report)),
+    get("/spaces/{repo}/user-access-report", || web::to(api::access_report::report)),
+    get("/{repo}/user-access-report", || web::to(api::access_report::report)),
     // Hub clients: metadata
     get("/api/whoami-v2", || web::to(api::identity::whoami)),
     get("/api/{plural}", || web::to(api::lists::list)),
@@ -44,6 +48,12 @@ pub const ROUTES: &[Line] = &[
     get("/api/{plural}/{repo}/commits/{rest}", || web::to(api::commits::commits)),
     get("/api/{plural}/{repo}/auth-check", || web::to(api::identity::auth_check)),
     get("/api/{plural}/{repo}/auth-check/write", || web::to(api::identity::auth_check_write)),
+    get("/api/{plural}/{repo}/ask-access", || web::to(api::ask_access::standing)),
+    post("/api/{plural}/{repo}/ask-access", || web::to(api::ask_access::ask)),
+    post("/api/{plural}/{repo}/user-access-request/handle", || web::to(api::access_requests::handle)),
+    post("/api/{plural}/{repo}/user-access-request/grant", || web::to(api::access_requests::grant)),
+    get("/api/{plural}/{repo}/user-access-request/{status}", || web::to(api::access_requests::list)),
+    put("/api/{plural}/{repo}/settings", || web::to(api::settings::change)),
     get("/api/{plural}/{repo}/discussions", || web::to(api::stubs::discussions)),
     get("/api/{plural}/{repo}", || web::to(api::repo_info::default_revision)),
     // Hub clients: what they ask for beside
@@ -79,6 +89,10 @@ const fn head(pattern: &'static str, to: fn() -> Route) -> Line {
 
 const fn post(pattern: &'static str, to: fn() -> Route) -> Line {
     Line { methods: &[Method::POST], pattern, to }
+}
+
+const fn put(pattern: &'static str, to: fn() -> Route) -> Line {
+    Line { methods: &[Method::PUT], pattern, to }
 }
 
 /// The whole application, as the server and tests run it.

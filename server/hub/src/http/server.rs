@@ -15,8 +15,9 @@ use crate::error::HubError;
 /// Seconds for which an idle connection stays open: longer than clients keep theirs, so that they are the ones to close.
 const KEEP_ALIVE_SECONDS: u64 = 75;
 
-/// Seconds between two looks at what other processes have changed.
-const GENERATION_SECONDS: u64 = 1;
+/// Milliseconds between two looks at what other processes have changed: what they change holds here within a second,
+/// the look itself included.
+const GENERATION_MILLISECONDS: u64 = 500;
 
 /// Takes the address, so that a port in use is reported before anything else starts. Port 0 takes a free one.
 pub fn listen(bind: &str) -> Result<TcpListener, HubError> {
@@ -60,7 +61,7 @@ pub async fn serve(hub: Hub, listener: TcpListener, shutdown: CancellationToken)
 
 /// Keeps the caches true to what other processes on the same database do.
 async fn follow_changes(hub: Hub, shutdown: CancellationToken) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(GENERATION_SECONDS));
+    let mut ticks = tokio::time::interval(Duration::from_millis(GENERATION_MILLISECONDS));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {

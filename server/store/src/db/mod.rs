@@ -8,6 +8,7 @@ pub mod connect;
 pub mod dialect;
 pub mod entity;
 pub mod events;
+pub mod gates;
 pub mod generation;
 pub mod holdings;
 pub mod jobs;

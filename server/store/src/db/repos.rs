@@ -1,10 +1,11 @@
 //! Repositories and their names: the aggregate every other one hangs on.
 
 use acervo_core::access::{Guarded, RepoAccess};
-use acervo_core::{RepoId, RepoKind, Timestamp, Visibility};
+use acervo_core::gate::Gate;
+use acervo_core::{RepoId, RepoKind, Sha256Digest, Timestamp, Visibility};
 use sea_orm::sea_query::{Expr, ExprTrait, Func, Order, Query};
 use sea_orm::{
-    ActiveValue, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveValue, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 
 use super::dialect;
@@ -30,8 +31,12 @@ pub struct Repo {
     pub namespace_id: i64,
     /// Who may read it.
     pub visibility: Visibility,
-    /// Whether upstream gates it.
+    /// Whether its contents wait for consent here.
     pub gated: Gated,
+    /// The terms that must be accepted then.
+    pub gate_terms: Option<Sha256Digest>,
+    /// Whether upstream gates it.
+    pub upstream_gated: Gated,
     /// Written here, or a mirror.
     pub origin: Origin,
     /// Base URL of the hub it is mirrored from.
@@ -48,9 +53,16 @@ pub struct Repo {
     pub updated_at: Timestamp,
 }
 
+impl Repo {
+    /// What stands before its contents.
+    pub fn gate(&self) -> Gate {
+        Gate { mode: self.gated.into(), terms: self.gate_terms }
+    }
+}
+
 impl Guarded for Repo {
     fn access(&self) -> RepoAccess {
-        RepoAccess { repo_id: self.id, namespace_id: self.namespace_id, visibility: self.visibility }
+        RepoAccess { repo_id: self.id, namespace_id: self.namespace_id, visibility: self.visibility, gate: self.gate() }
     }
 }
 
@@ -70,6 +82,8 @@ impl TryFrom<repo::Model> for Repo {
             namespace_id: row.namespace_id,
             visibility: row.visibility.into(),
             gated: row.gated,
+            gate_terms: row.gate_terms.map(Into::into),
+            upstream_gated: row.upstream_gated,
             origin: row.origin,
             upstream_endpoint: row.upstream_endpoint,
             upstream_name: row.upstream_name,
@@ -113,16 +127,16 @@ pub async fn by_name(db: &impl ConnectionTrait, kind: RepoKind, lower: &str) -> 
 
 /// The repository that this other name leads to (a former name, or a canonical bare one).
 pub async fn by_alias(db: &impl ConnectionTrait, kind: RepoKind, lower: &str) -> Result<Option<Repo>, StoreError> {
-    let alias = repo_alias::Entity::find()
+    // One question, whether there is such a name or not: the time it takes tells nothing.
+    let led_to = repo_alias::Entity::find()
+        .select_only()
+        .column(repo_alias::Column::RepoId)
         .filter(repo_alias::Column::Kind.eq(RepoKindColumn::from(kind)))
         .filter(repo_alias::Column::AliasLower.eq(lower))
-        .one(db)
-        .await
-        .doing("looking up an alias")?;
-    match alias {
-        Some(alias) => by_id(db, alias.repo_id).await,
-        None => Ok(None),
-    }
+        .into_query();
+    let row =
+        repo::Entity::find().filter(repo::Column::Id.in_subquery(led_to)).one(db).await.doing("looking up an alias")?;
+    row.map(Repo::try_from).transpose()
 }
 
 /// The repository with this database id.
@@ -160,6 +174,9 @@ pub async fn insert(db: &impl ConnectionTrait, new: NewRepo) -> Result<Repo, Sto
         downloads: ActiveValue::Set(0),
         created_at: ActiveValue::Set(new.at.into()),
         updated_at: ActiveValue::Set(new.at.into()),
+        upstream_gated: ActiveValue::Set(Gated::None),
+        gate_terms: ActiveValue::Set(None),
+        gate_chosen: ActiveValue::Set(false),
     };
     match repo::Entity::insert(row).exec_with_returning(db).await {
         Ok(row) => row.try_into(),
@@ -204,12 +221,12 @@ pub async fn add_alias(
 pub async fn note_published(
     db: &impl ConnectionTrait,
     repo_id: i64,
-    gated: Gated,
+    upstream_gated: Gated,
     upstream_created_at: Option<Timestamp>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
     repo::Entity::update_many()
-        .col_expr(repo::Column::Gated, Expr::value(sea_orm::ActiveEnum::to_value(&gated)))
+        .col_expr(repo::Column::UpstreamGated, Expr::value(sea_orm::ActiveEnum::to_value(&upstream_gated)))
         .col_expr(repo::Column::UpstreamCreatedAt, Expr::value(upstream_created_at.map(Timestamp::as_millis)))
         .col_expr(repo::Column::UpdatedAt, Expr::value(at.as_millis()))
         .filter(repo::Column::Id.eq(repo_id))

@@ -7,9 +7,9 @@ use acervo_store::db::dialect;
 use acervo_store::db::entity::choice::{EntryKindColumn, RefKindColumn, RepoKindColumn, RoleColumn, VisibilityColumn};
 use acervo_store::db::entity::value::{Names, OidColumn, SelectionColumn, Sha256Column, Ts};
 use acervo_store::db::entity::{
-    access_grant, api_token, blob, card, commit_tag, decision, entry_segment, event, generation, job, listing,
-    listing_segment, mirror, namespace, principal, provenance, quarantine, ref_event, repo, repo_alias, repo_commit,
-    repo_ref, tree_entry, worker,
+    access_grant, access_request, api_token, blob, card, commit_tag, decision, entry_segment, event, generation, job,
+    listing, listing_segment, mirror, namespace, principal, provenance, quarantine, ref_event, repo, repo_alias,
+    repo_commit, repo_ref, terms, terms_consent, tree_entry, worker,
 };
 use acervo_store::db::{Database, DatabaseConfig};
 use acervo_store::{Doing, StoreError};
@@ -104,6 +104,9 @@ fn a_repo() -> repo::Model {
         downloads: i64::MAX,
         created_at: Ts(1),
         updated_at: Ts(2),
+        upstream_gated: repo::Gated::Auto,
+        gate_terms: Some(sha256("terms")),
+        gate_chosen: true,
     }
 }
 
@@ -181,6 +184,7 @@ async fn every_table_round_trips(db: &Database) {
         },
     )
     .await;
+    gates_round_trip(db).await;
     round_trip::<blob::Entity>(
         db,
         blob::Model {
@@ -276,6 +280,29 @@ async fn every_table_round_trips(db: &Database) {
         },
     )
     .await;
+}
+
+async fn gates_round_trip(db: &Database) {
+    let row = terms::Model { sha256: sha256("terms"), body: "For research\nalone.".to_owned(), created_at: Ts(1) };
+    round_trip::<terms::Entity>(db, row).await;
+    round_trip::<access_request::Entity>(
+        db,
+        access_request::Model {
+            id: 20,
+            public_id: "fedcba9876543210fedcba98".to_owned(),
+            repo_id: 3,
+            principal_id: 1,
+            state: access_request::State::Rejected,
+            granted: true,
+            asked_at: Ts(1),
+            decided_at: Some(Ts(2)),
+            decided_by: Some(1),
+            reason: Some("not a member".to_owned()),
+        },
+    )
+    .await;
+    let row = terms_consent::Model { principal_id: 1, repo_id: 3, terms: sha256("terms"), accepted_at: Ts(1) };
+    round_trip::<terms_consent::Entity>(db, row).await;
 }
 
 async fn listings_and_commits_round_trip(db: &Database) {

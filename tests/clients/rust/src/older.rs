@@ -11,7 +11,7 @@ use crate::interface::{Api, CUT};
 use crate::scene::{Files, Private, Scene, check_equal, check_file, check_folder, check_place, files_in, other_name};
 
 /// Names of all cases.
-pub(crate) const CASES: [&str; 19] = [
+pub(crate) const CASES: [&str; 20] = [
     "snapshot-whole",
     "snapshot-again",
     "file-kinds",
@@ -28,6 +28,7 @@ pub(crate) const CASES: [&str; 19] = [
     "private-anonymous",
     "private-stranger",
     "private-reader",
+    "gated",
     "bad-token",
     "foreign-token",
     CUT,
@@ -53,6 +54,7 @@ pub(crate) async fn run(case: &str, scene: &Scene) -> anyhow::Result<()> {
         "private-anonymous" => hidden(scene, &open(None)?, 401).await,
         "private-stranger" => hidden(scene, &open(Some(&private(scene)?.stranger))?, 404).await,
         "private-reader" => private_reader(scene).await,
+        "gated" => gated(scene).await,
         "bad-token" => bad_token(scene).await,
         "foreign-token" => {
             let api = open(Some(&scene.stated::<String>("foreign_token")?))?;
@@ -206,6 +208,18 @@ async fn private_reader(scene: &Scene) -> anyhow::Result<()> {
     let api = Api::open(scene, Some(&private.reader))?;
     let path = api.download(&Repo::new(private.repo, RepoType::Model), &private.path).await?;
     check_file(&path, &private.path, &private.files[&private.path])
+}
+
+async fn gated(scene: &Scene) -> anyhow::Result<()> {
+    let door: crate::scene::Private = scene.stated("gated")?;
+    let repo = Repo::new(door.repo, RepoType::Model);
+    for (token, status) in [(None, 401), (Some(door.stranger.as_str()), 403)] {
+        let api = Api::open(scene, token)?;
+        refused(&api, &repo, &door.path, status, false).await?;
+        api.info(&repo).await?;
+    }
+    let path = Api::open(scene, Some(&door.reader))?.download(&repo, &door.path).await?;
+    check_file(&path, &door.path, &door.files[&door.path])
 }
 
 async fn bad_token(scene: &Scene) -> anyhow::Result<()> {

@@ -139,7 +139,7 @@ async fn fetch_commit(
         commit_id: row.id,
         served_listing_id,
         selection: mirror.selection.clone(),
-        gated: gated(&fetch.info),
+        upstream_gated: gated(&fetch.info),
         private_upstream: fetch.info.private,
         upstream_created_at: created_at(&fetch.info),
     })

@@ -38,10 +38,11 @@ pub enum RepoErrors {
     /// The request cannot be understood.
     #[response(status = 400)]
     Invalid(ErrorBody),
-    /// A bad token of this hub, or an anonymous caller and a repository that is missing or hidden (`RepoNotFound`).
+    /// A bad token of this hub, or an anonymous caller and a repository that is missing or hidden (`RepoNotFound`), or
+    /// contents that ask for consent (`GatedRepo`).
     #[response(status = 401)]
     Anonymous(ErrorBody),
-    /// The commit is held for review, or was recalled.
+    /// The commit is held for review, or was recalled; or the contents ask for consent (`GatedRepo`).
     #[response(status = 403)]
     Forbidden(ErrorBody),
     /// `RepoNotFound`, `RevisionNotFound` or `EntryNotFound`, by `X-Error-Code`.

@@ -9,7 +9,7 @@ use super::view::User;
 use crate::context::Hub;
 use crate::error::{HubError, denied};
 use crate::http::error::ApiError;
-use crate::http::extract::{Auth, RepoRoute, open_repo};
+use crate::http::extract::{Auth, RepoRoute, open_contents, open_repo};
 
 /// Tells who the token belongs to.
 #[utoipa::path(
@@ -32,7 +32,7 @@ pub async fn whoami(auth: Result<Auth, ApiError>) -> Result<HttpResponse, ApiErr
     }
 }
 
-/// Tells by its status alone whether the caller may read a repository.
+/// Tells by its status alone whether the caller may have the contents of a repository.
 #[utoipa::path(
     method(get, head),
     path = "/api/{plural}/{repo}/auth-check",
@@ -50,7 +50,7 @@ pub async fn auth_check(
     route: RepoRoute,
     req: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    open_repo(&hub, &caller, &route, &req).await?;
+    open_contents(&hub, &caller, &route, &req).await?;
     Ok(HttpResponse::Ok().finish())
 }
 

@@ -1,4 +1,4 @@
-//! The JSON API that hub clients speak, its reading side: info, trees, refs, logs, lists, identity.
+//! The JSON API that hub clients speak: info, trees, refs, logs, lists, identity; gates and settings.
 //!
 //! One handler serves models, datasets and spaces. Nothing here decides who may read what (`app` does), nor what an
 //! error looks like on the wire (`http::error` does).
@@ -6,9 +6,13 @@
 use acervo_core::RepoKind;
 use acervo_store::db::repos::Repo;
 use actix_web::HttpRequest;
+use serde::de::DeserializeOwned;
 
 use crate::error::HubError;
 
+pub mod access_report;
+pub mod access_requests;
+pub mod ask_access;
 pub mod commits;
 pub mod cursor;
 pub mod doc;
@@ -19,6 +23,7 @@ pub mod next_page;
 pub mod paths_info;
 pub mod refs;
 pub mod repo_info;
+pub mod settings;
 pub mod stubs;
 pub mod tree;
 pub mod view;
@@ -33,6 +38,12 @@ fn kind_of(req: &HttpRequest) -> Result<RepoKind, HubError> {
         .next()
         .and_then(RepoKind::from_plural)
         .ok_or_else(|| HubError::Invalid("the URL names no repository type; use models, datasets or spaces".to_owned()))
+}
+
+/// Reads a body of JSON, whatever type it claims to have.
+fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, HubError> {
+    let refused = |error: serde_json::Error| HubError::Invalid(format!("the body is not usable: {error}"));
+    serde_json::from_slice(body).map_err(refused)
 }
 
 /// Refuses what follows a revision where nothing may: then it was part of a name that is not here.

@@ -1,5 +1,6 @@
 //! The whole table, printed; and what must never differ or leak.
 
+use acervo_core::gate::Closed;
 use acervo_core::{NameError, RepoKind, Role, selection::Unselected};
 use acervo_store::StoreError;
 use acervo_store::blob::BlobError;
@@ -21,6 +22,7 @@ fn name(error: &HubError) -> &'static str {
         HubError::RevisionNotFound { .. } => "RevisionNotFound",
         HubError::EntryNotFound { .. } => "EntryNotFound",
         HubError::EntryUnselected { .. } => "EntryUnselected",
+        HubError::Gated { .. } => "Gated",
         HubError::NotYet { .. } => "NotYet",
         HubError::Held { .. } => "Held",
         HubError::Recalled => "Recalled",
@@ -52,6 +54,10 @@ fn samples() -> Vec<HubError> {
         HubError::RevisionNotFound { name: name(), revision: "v9".to_owned(), hint: "; ask for it" },
         HubError::EntryNotFound { name: name(), path: "a.txt".to_owned(), commit: COMMIT.parse().unwrap() },
         HubError::EntryUnselected { path: "a.bin".parse().unwrap(), why: Unselected::Excluded("*.bin".to_owned()) },
+        HubError::Gated { kind: RepoKind::Model, name: name(), why: Closed::NotAsked },
+        HubError::Gated { kind: RepoKind::Model, name: name(), why: Closed::Pending },
+        HubError::Gated { kind: RepoKind::Model, name: name(), why: Closed::Rejected },
+        HubError::Gated { kind: RepoKind::Dataset, name: name(), why: Closed::NewTerms },
         HubError::NotYet { what: "`acme/x`".to_owned(), retry_after_seconds: 10 },
         HubError::Held { name: name(), reason: "commit 0123 has not been approved".to_owned() },
         HubError::Recalled,

@@ -1,5 +1,6 @@
 //! `raw`: what git itself holds at a path, which for an LFS file is its pointer.
 
+use acervo_core::access::Guarded as _;
 use acervo_core::lfs;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -9,7 +10,7 @@ use super::answer::{Offer, answer};
 use super::resolve::{file_at, stream, written_revision};
 use crate::context::Hub;
 use crate::http::error::ApiError;
-use crate::http::extract::{Auth, RepoRoute, open_repo, open_revision};
+use crate::http::extract::{Auth, RepoRoute, open_contents, open_revision};
 use crate::http::headers;
 
 /// The git blob at a path: the pointer text of an LFS file, the bytes of any other.
@@ -22,7 +23,8 @@ use crate::http::headers;
     responses(
         (status = 200, description = "the git blob", body = Vec<u8>, content_type = "application/octet-stream"),
         (status = 307, description = "the repository has another name; `Location` is relative"),
-        (status = 401, description = "`RepoNotFound`: missing, or not for everybody"),
+        (status = 401, description = "`RepoNotFound`: missing, or not for everybody; `GatedRepo`: asks for consent"),
+        (status = 403, description = "`GatedRepo`: asks for consent; without a code: held by policy, or withdrawn"),
         (status = 404, description = "`RepoNotFound`, `RevisionNotFound` or `EntryNotFound`"),
     )
 )]
@@ -32,7 +34,7 @@ pub(in crate::http) async fn raw(
     route: RepoRoute,
     req: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let repo = open_repo(&hub, &auth.0, &route, &req).await?;
+    let repo = open_contents(&hub, &auth.0, &route, &req).await?;
     let (commit, path) = open_revision(&hub, &repo, &route.rest).await?;
     let file = file_at(&hub, &repo, &commit, &path).await?;
     let entry = &file.entry;
@@ -44,7 +46,7 @@ pub(in crate::http) async fn raw(
         linked: None,
         content_type: if pointer.is_some() { "text/plain; charset=utf-8" } else { headers::content_type(&entry.path) },
         disposition: None,
-        cache_control: headers::cache_control(repo.visibility, written_revision(&route, &path)),
+        cache_control: headers::cache_control(&repo.access(), written_revision(&route, &path)),
     };
     let open = async |start, end| match &pointer {
         Some(text) => Ok(part(text, start, end)),

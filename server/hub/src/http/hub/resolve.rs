@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use acervo_core::RepoPath;
-use acervo_core::access::Readable;
+use acervo_core::access::{Guarded as _, Openable, Readable};
 use acervo_store::db::commits::Commit;
 use acervo_store::db::repos::Repo;
 use acervo_store::db::trees::StoredEntry;
@@ -19,7 +19,7 @@ use crate::app::{content, trees};
 use crate::context::Hub;
 use crate::error::HubError;
 use crate::http::error::ApiError;
-use crate::http::extract::{Auth, RepoRoute, open_repo, open_revision};
+use crate::http::extract::{Auth, RepoRoute, open_contents, open_revision};
 use crate::http::headers;
 use crate::http::query::Query;
 
@@ -37,8 +37,8 @@ use crate::http::query::Query;
         (status = 206, description = "the part asked for by `Range`"),
         (status = 304, description = "the client has it"),
         (status = 307, description = "the repository has another name; `Location` is relative"),
-        (status = 401, description = "`RepoNotFound`: missing, or not for everybody"),
-        (status = 403, description = "held by policy, or withdrawn"),
+        (status = 401, description = "`RepoNotFound`: missing, or not for everybody; `GatedRepo`: asks for consent"),
+        (status = 403, description = "`GatedRepo`: asks for consent; without a code: held by policy, or withdrawn"),
         (status = 404, description = "`RepoNotFound`, `RevisionNotFound` or `EntryNotFound`"),
         (status = 416, description = "the range lies outside the file"),
         (status = 503, description = "on its way; ask again after `Retry-After`"),
@@ -51,7 +51,7 @@ pub(in crate::http) async fn resolve(
     query: Query,
     req: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let repo = open_repo(&hub, &auth.0, &route, &req).await?;
+    let repo = open_contents(&hub, &auth.0, &route, &req).await?;
     let (commit, path) = open_revision(&hub, &repo, &route.rest).await?;
     let file = file_at(&hub, &repo, &commit, &path).await?;
     let entry = &file.entry;
@@ -63,7 +63,7 @@ pub(in crate::http) async fn resolve(
         content_type: headers::content_type(&entry.path),
         disposition: (!query.flag("noContentDisposition"))
             .then(|| headers::content_disposition(&entry.path, query.flag("download"))),
-        cache_control: headers::cache_control(repo.visibility, written_revision(&route, &path)),
+        cache_control: headers::cache_control(&repo.access(), written_revision(&route, &path)),
     };
     answer(&req, &offer, async |start, end| stream(&hub, &repo, &file, start, end).await).await
 }
@@ -94,7 +94,7 @@ pub(super) async fn file_at(
 /// The bytes of a file from `start` up to, not including, `end`, counted as they go. They are there when this returns.
 pub(super) async fn stream(
     hub: &Hub,
-    repo: &Readable<Arc<Repo>>,
+    repo: &Openable<Arc<Repo>>,
     file: &StoredEntry,
     start: u64,
     end: u64,

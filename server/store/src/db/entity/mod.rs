@@ -4,6 +4,7 @@
 //! database: queries live beside, one file per aggregate, and tables are made by the migrations crate.
 
 pub mod access_grant;
+pub mod access_request;
 pub mod api_token;
 pub mod blob;
 pub mod card;
@@ -28,6 +29,8 @@ pub mod repo;
 pub mod repo_alias;
 pub mod repo_commit;
 pub mod repo_ref;
+pub mod terms;
+pub mod terms_consent;
 pub mod tree_entry;
 pub mod value;
 pub mod worker;

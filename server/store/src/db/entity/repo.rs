@@ -1,12 +1,13 @@
 //! Table `repo`: repositories.
 
+use acervo_core::gate::GateMode;
 use sea_orm::{
     ActiveModelBehavior, DeriveActiveEnum, DeriveEntityModel, DerivePrimaryKey, DeriveRelation, EntityTrait, EnumIter,
     PrimaryKeyTrait,
 };
 
 use crate::db::entity::choice::{RepoKindColumn, VisibilityColumn};
-use crate::db::entity::value::Ts;
+use crate::db::entity::value::{Sha256Column, Ts};
 
 /// A named, typed collection of commits.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -29,7 +30,7 @@ pub struct Model {
     pub full_name_lower: String,
     /// Who may know that it exists.
     pub visibility: VisibilityColumn,
-    /// Whether upstream asks for consent first; shown to clients, who ask differently then.
+    /// Whether the contents wait for consent here.
     pub gated: Gated,
     /// Written here, or a mirror.
     pub origin: Origin,
@@ -47,6 +48,12 @@ pub struct Model {
     pub created_at: Ts,
     /// When something was last published in it.
     pub updated_at: Ts,
+    /// Whether upstream asks for consent first.
+    pub upstream_gated: Gated,
+    /// SHA-256 of the terms that must be accepted here; one of `terms`.
+    pub gate_terms: Option<Sha256Column>,
+    /// Whether somebody here has decided on the gate, so that what upstream says no longer closes it.
+    pub gate_chosen: bool,
 }
 
 /// Whether a repository's files wait for consent.
@@ -62,6 +69,26 @@ pub enum Gated {
     /// Given after somebody has looked at the request.
     #[sea_orm(string_value = "manual")]
     Manual,
+}
+
+impl From<GateMode> for Gated {
+    fn from(mode: GateMode) -> Self {
+        match mode {
+            GateMode::Open => Gated::None,
+            GateMode::Automatic => Gated::Auto,
+            GateMode::Manual => Gated::Manual,
+        }
+    }
+}
+
+impl From<Gated> for GateMode {
+    fn from(gated: Gated) -> Self {
+        match gated {
+            Gated::None => GateMode::Open,
+            Gated::Auto => GateMode::Automatic,
+            Gated::Manual => GateMode::Manual,
+        }
+    }
 }
 
 /// Where a repository's commits come from.

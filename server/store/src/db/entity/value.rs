@@ -6,7 +6,8 @@
 use acervo_core::{CommitOid, GitOid, Selection, Sha256Digest, Timestamp};
 use sea_orm::sea_query::{ArrayType, ColumnType, Nullable, ValueType, ValueTypeErr};
 use sea_orm::{
-    ColIdx, DbErr, DeriveValueType, FromJsonQueryResult, IntoActiveValue, QueryResult, TryGetError, TryGetable, Value,
+    ColIdx, DbErr, DeriveValueType, FromJsonQueryResult, IntoActiveValue, QueryResult, TryFromU64, TryGetError,
+    TryGetable, Value,
 };
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +87,13 @@ impl<const N: usize> ValueType for DigestColumn<N> {
 impl<const N: usize> Nullable for DigestColumn<N> {
     fn null() -> Value {
         Value::Bytes(None)
+    }
+}
+
+/// Demanded of keys; digests are never made by the database.
+impl<const N: usize> TryFromU64 for DigestColumn<N> {
+    fn try_from_u64(_: u64) -> Result<Self, DbErr> {
+        Err(DbErr::ConvertFromU64("a digest"))
     }
 }
 

@@ -148,6 +148,25 @@ pub(super) async fn private_reader(scene: &Scene) -> anyhow::Result<()> {
     check_file(&path, &private.path, &private.files[&private.path])
 }
 
+pub(super) async fn gated(scene: &Scene) -> anyhow::Result<()> {
+    let door: Private = scene.stated("gated")?;
+    for (token, kind, status) in [(None, "AuthRequired", 401), (Some(door.stranger.as_str()), "Forbidden", 403)] {
+        let (client, cache) = client(scene, token)?;
+        let repo = repo(scene, &client, &door.repo);
+        check_equal("exists", repo.exists().send().await?, true)?;
+        let entries: Vec<_> = repo.list_tree().send()?.try_collect().await?;
+        check_equal("entries", entries.len(), door.files.len())?;
+        let outcome = repo.download_file().filename(door.path.as_str()).send().await;
+        let error = check_kind("download", outcome, kind)?;
+        check_equal("status of the download", kind_of(&error).1, Some(status))?;
+        check_kind("metadata", repo.get_file_metadata().filepath(door.path.as_str()).send().await, kind)?;
+        check_equal("files in the cache", files_in(&cache)?, Vec::<String>::new())?;
+    }
+    let (client, _) = client(scene, Some(&door.reader))?;
+    let path = repo(scene, &client, &door.repo).download_file().filename(door.path.as_str()).send().await?;
+    check_file(&path, &door.path, &door.files[&door.path])
+}
+
 pub(super) async fn bad_token(scene: &Scene) -> anyhow::Result<()> {
     let tokens: BTreeMap<String, String> = scene.stated("bad_tokens")?;
     anyhow::ensure!(!tokens.is_empty(), "there are no bad tokens, so the case would prove nothing");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use acervo_core::listing::{EntryKind, Listing};
 use acervo_core::{Caller, CommitOid, GitOid, RepoKind, RepoPath, Sha256Digest, TreeEntry};
-use acervo_store::blob::{Expected, Finished, StagingKey, Verified};
+use acervo_store::blob::{Expected, Finished, StagingKey};
 use acervo_store::db::{blobs, commit, holdings, trees};
 use acervo_test_engine::PostgresCluster;
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use futures::FutureExt;
 use futures::future::join_all;
 use uuid::Uuid;
 
-use super::{BATCH_MAX, Recorder};
+use super::{Arrived, BATCH_MAX, Recorder};
 use crate::app::mirrors;
 use crate::app::sync::fetch::Route;
 use crate::app::sync::plan::MissingContent;
@@ -80,19 +80,20 @@ impl Scene {
             commit: CommitOid::from_bytes([7; 20]),
             listing_id,
             job_id: Uuid::now_v7(),
+            goes_on: false,
         });
         Scene { hub, route, contents, home }
     }
 
     /// A content whose bytes have arrived.
-    async fn verified(&self, n: usize) -> Verified {
+    async fn verified(&self, n: usize) -> Arrived {
         let entry = &self.contents[n].entry;
         let key = StagingKey::Git { repo_id: self.route.repo_id, oid: entry.oid };
         let expected = Expected { size: entry.size, sha256: None, git_oid: Some(entry.oid) };
         let mut staged = self.hub.blobs().stage(key, expected).await.unwrap();
         staged.write(bytes_of(n)).await.unwrap();
         let Finished::Verified(verified) = staged.finish().await.unwrap() else { panic!("it is what was declared") };
-        verified
+        Arrived::Fetched(verified)
     }
 
     /// Hands these contents over in one moment, and waits until each is told what became of it.

@@ -1,12 +1,16 @@
 //! JSON shapes that hub clients parse, with exactly their names and types. A field that is not known is left out, never
 //! sent with another type.
 
+mod access;
 mod history;
 mod repo;
 mod tree;
 mod upstream_info;
 mod user;
 
+pub use access::{
+    AcceptedTerms, AccessRequestItem, AccessUser, Decided, GateStanding, RepoSettings, RequestStatus, TermsText,
+};
 pub use history::{CommitItem, CommitUser, FormattedCommit, RefItem, RefList};
 pub use repo::{GatedMark, RepoInfo, Sibling, SiblingLfs, project};
 pub use tree::{TreeItem, TreeItemLfs};

@@ -104,7 +104,7 @@ pub struct RepoInfo {
     /// Whether only some callers can see it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub private: Option<bool>,
-    /// Whether its terms must be accepted first, at upstream.
+    /// Whether its contents wait for consent, and how that is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gated: Option<GatedMark>,
     /// Whether it was withdrawn.
@@ -250,6 +250,8 @@ mod tests {
             namespace_id: 987_655,
             visibility: Visibility::Internal,
             gated: Gated::Manual,
+            gate_terms: None,
+            upstream_gated: Gated::None,
             origin: Origin::Mirror,
             upstream_endpoint: Some("https://hub.example".to_owned()),
             upstream_name: Some("acme/Tiny".to_owned()),

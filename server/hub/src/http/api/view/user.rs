@@ -100,6 +100,7 @@ mod tests {
             (Role::Admin, "write"),
         ] {
             let identity = Identity {
+                admissions: Vec::new(),
                 principal_id: 7,
                 name: "ana".to_owned(),
                 grants: Vec::new(),

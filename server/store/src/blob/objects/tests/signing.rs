@@ -29,7 +29,7 @@ async fn announced(relay: &Relay, host: &str, authority: Option<&Authority>, ser
         let mut staged = store.stage(StagingKey::Sha256(sha256), expected).await.unwrap();
         staged.write(content.clone()).await.unwrap();
         let Finished::Verified(verified) = staged.finish().await.unwrap() else { panic!("it is what was declared") };
-        store.promote(verified).await.unwrap();
+        store.promote(verified).await.unwrap().settle().await.unwrap();
         let read = store.reader(sha256, length as u64).await.unwrap().stream(0, length as u64).await.unwrap();
         let read: Vec<Bytes> = read.try_collect().await.unwrap();
         assert!(read.concat() == content);
