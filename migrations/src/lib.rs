@@ -14,6 +14,7 @@ mod m20261123_000007_mirrors;
 mod m20261123_000008_jobs;
 mod m20261123_000009_events;
 mod m20261123_000010_uploads;
+mod m20261123_000011_search;
 mod script;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000008_jobs::Migration),
             Box::new(m20261123_000009_events::Migration),
             Box::new(m20261123_000010_uploads::Migration),
+            Box::new(m20261123_000011_search::Migration),
         ]
     }
 }

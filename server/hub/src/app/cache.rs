@@ -11,7 +11,8 @@ use acervo_core::access::Identity;
 use acervo_core::{RepoKind, Sha256Digest};
 use acervo_store::db::commits::Commit;
 use acervo_store::db::generation;
-use acervo_store::db::repos::Repo;
+use acervo_store::db::repos::{ReadScope, Repo};
+use acervo_store::db::search::{Filter, TagRow};
 use acervo_store::db::trees::StoredEntry;
 use moka::future::Cache;
 
@@ -27,6 +28,12 @@ const ENTRIES_MAX: u64 = 200_000;
 
 /// What an expiring credential may be late by.
 const CREDENTIAL_SECONDS_MAX: u64 = 60;
+
+/// Most counts of lists remembered.
+const COUNTS_MAX: u64 = 10_000;
+
+/// Most lists of tags remembered: they are long, and one for each set of rights.
+const TAG_LISTS_MAX: u64 = 100;
 
 type Epoch = u64;
 
@@ -47,6 +54,10 @@ pub struct Caches {
     pub(super) slashed: Cache<(Epoch, i64), Arc<Vec<String>>>,
     /// Commits by database id, for what hangs on them.
     pub(super) commits: Cache<(Epoch, i64), Arc<Commit>>,
+    /// How many repositories match, by what was asked for and who asked.
+    pub(super) counts: Cache<(Epoch, Filter), u64>,
+    /// Tags of repositories of a kind, by who may see them.
+    pub(super) tags: Cache<(Epoch, RepoKind, ReadScope), Arc<Vec<TagRow>>>,
 }
 
 impl Caches {
@@ -64,6 +75,8 @@ impl Caches {
                 .build(),
             slashed: Cache::new(NAMES_MAX),
             commits: Cache::new(NAMES_MAX),
+            counts: Cache::new(COUNTS_MAX),
+            tags: Cache::new(TAG_LISTS_MAX),
         }
     }
 
@@ -81,6 +94,8 @@ impl Caches {
         self.identities.invalidate_all();
         self.slashed.invalidate_all();
         self.commits.invalidate_all();
+        self.counts.invalidate_all();
+        self.tags.invalidate_all();
     }
 }
 

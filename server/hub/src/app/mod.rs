@@ -5,9 +5,11 @@
 //! I/O.
 
 pub mod cache;
+pub mod catalog;
 pub mod content;
 pub mod events;
 pub mod identity;
+pub mod lists;
 pub mod local;
 pub mod mirrors;
 pub mod publish;

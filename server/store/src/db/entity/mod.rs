@@ -28,6 +28,8 @@ pub mod repo;
 pub mod repo_alias;
 pub mod repo_commit;
 pub mod repo_ref;
+pub mod repo_search;
+pub mod repo_tag;
 pub mod tree_entry;
 pub mod value;
 pub mod worker;
