@@ -1,8 +1,10 @@
-//! The bytes benchmark: Acervo beside nginx on the same files, in one run, by turns; every byte that arrives is checked.
+//! Benchmarks. Of bytes: Acervo beside nginx on the same files, in one run, by turns; every byte that arrives is checked.
+//! Of the catalogue: lists and searches over very many repositories (`catalog`).
 //!
 //! Numbers never fail it: only wrong bytes, or a measurement that cannot be made, do. `tests/bench` builds and starts it.
 
 mod buffer;
+mod catalog;
 mod client;
 mod content;
 mod ingest;
@@ -45,6 +47,8 @@ struct Arguments {
 enum What {
     /// Bytes out and in: whole files, ranges, first bytes, HEAD requests, ingest
     Bytes(Options),
+    /// Lists and searches over very many repositories, on both databases
+    Catalog(catalog::Options),
     /// Copies a folder and flushes it, for the comparison
     #[command(hide = true)]
     Copy { from: PathBuf, to: PathBuf },
@@ -105,6 +109,7 @@ impl Options {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         What::Bytes(options) => bytes(&options),
+        What::Catalog(options) => catalog::run(&options),
         What::Copy { from, to } => ingest::copy(&from, &to),
     };
     match done {
