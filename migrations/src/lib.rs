@@ -16,6 +16,7 @@ mod m20261123_000009_events;
 mod m20261123_000010_uploads;
 mod m20261123_000011_found;
 mod m20261123_000012_gates;
+mod m20261123_000013_search;
 mod script;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000010_uploads::Migration),
             Box::new(m20261123_000011_found::Migration),
             Box::new(m20261123_000012_gates::Migration),
+            Box::new(m20261123_000013_search::Migration),
         ]
     }
 }

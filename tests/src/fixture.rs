@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub use crate::fake_upstream::objects::{Commit, CommitDraft, FixtureFile};
 
@@ -90,6 +90,8 @@ pub struct RepoFixture {
     pub tags: Vec<String>,
     /// The card's metadata, as an object.
     pub card: Option<Value>,
+    /// Further fields of its info, such as `safetensors`, in place of those that are made up.
+    pub info: Map<String, Value>,
     /// Download counter.
     pub downloads: u64,
     /// Like counter.
@@ -133,6 +135,7 @@ impl RepoFixture {
             created_at: epoch(),
             tags: Vec::new(),
             card: None,
+            info: Map::new(),
             downloads: 0,
             likes: 0,
             commits: Vec::new(),
@@ -263,6 +266,13 @@ impl RepoFixture {
     #[must_use]
     pub fn card(mut self, data: Value) -> Self {
         self.card = Some(data);
+        self
+    }
+
+    /// Sets a further field of its info.
+    #[must_use]
+    pub fn info(mut self, field: &str, value: Value) -> Self {
+        self.info.insert(field.to_owned(), value);
         self
     }
 

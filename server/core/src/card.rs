@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::name::RepoKind;
 use crate::text;
+use crate::words::Words;
 
 /// Largest front matter that is parsed, in bytes; a longer one is kept raw with an error.
 pub const FRONT_MATTER_BYTES_MAX: usize = 256 * 1024;
@@ -28,17 +29,35 @@ pub struct Card {
     pub data: Option<Map<String, Value>>,
     /// Why the raw bytes could not be parsed.
     pub parse_error: Option<String>,
+    /// Words of the text below the markers, and of what the fields say in sentences.
+    pub words: Words,
 }
+
+/// Fields that speak to people.
+const SENTENCES: [&str; 5] = ["pretty_name", "title", "description", "short_description", "summary"];
 
 /// Reads the front matter of a card.
 pub fn parse(readme: &[u8]) -> Card {
     let Some(raw) = front_matter(readme) else {
-        return Card::default();
+        return Card { words: Words::of(&String::from_utf8_lossy(readme)), ..Card::default() };
     };
-    match fields(raw) {
-        Ok(data) => Card { front_matter: Some(raw.to_vec()), data: Some(data), parse_error: None },
-        Err(error) => Card { front_matter: Some(raw.to_vec()), data: None, parse_error: Some(error) },
-    }
+    let mut card = match fields(raw) {
+        Ok(data) => Card { data: Some(data), ..Card::default() },
+        Err(error) => Card { parse_error: Some(error), ..Card::default() },
+    };
+    let sentences = SENTENCES.iter().filter_map(|field| card.data.as_ref()?.get(*field)?.as_str());
+    sentences.for_each(|text| card.words.add(text));
+    card.words.add(&String::from_utf8_lossy(after(readme, raw)));
+    card.front_matter = Some(raw.to_vec());
+    card
+}
+
+/// What follows the front matter and its closing line.
+fn after<'a>(readme: &'a [u8], front_matter: &[u8]) -> &'a [u8] {
+    let text = readme.strip_prefix(b"\xef\xbb\xbf").unwrap_or(readme);
+    // Both lines of `---` are markers, whatever ends them.
+    let opening = text.iter().position(|&byte| byte == b'\n').map_or(text.len(), |at| at + 1);
+    text[opening..].get(front_matter.len()..).and_then(|rest| rest.get(3..)).unwrap_or_default()
 }
 
 /// The bytes between the opening and the closing `---` line.
@@ -144,8 +163,18 @@ mod tests {
     #[test]
     fn a_readme_without_front_matter_has_none() {
         for readme in [&b"# Title"[..], b"", b"---\nlicense: mit\n", b"text\n---\na: b\n---\n"] {
-            assert_eq!(parse(readme), super::Card::default());
+            let card = parse(readme);
+            assert_eq!((card.front_matter, card.data, card.parse_error), (None, None, None));
         }
+    }
+
+    #[test]
+    fn words_are_those_people_read() {
+        let card = parse(b"\xef\xbb\xbf---\r\nlicense: mit\r\npretty_name: Rows of x\r\n---\r\n# The T\xc3\xadtle\xff");
+        assert_eq!(card.words.to_stored(), "rows of x the title");
+        assert_eq!(parse(b"# Plain").words.to_stored(), "plain");
+        assert_eq!(parse(b"---\na: [\n---\nbroken").words.to_stored(), "broken");
+        assert_eq!(parse(b"---\n---").words.to_stored(), "");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod card;
+pub mod catalog;
 pub mod commit;
 pub mod conditional;
 pub mod digest;
@@ -20,6 +21,7 @@ pub mod selection;
 pub mod text;
 pub mod time;
 pub mod token;
+pub mod words;
 
 pub use access::{Caller, Role, Visibility};
 pub use digest::{BlobDigests, Digester, GitOid, HashState, Sha256Digest};

@@ -8,6 +8,7 @@ use acervo_store::blob::BlobStore;
 use acervo_store::db::Database;
 
 use crate::app::cache::Caches;
+use crate::app::catalog;
 use crate::config::Config;
 use crate::error::HubError;
 use crate::metrics::Metrics;
@@ -50,7 +51,7 @@ struct Inner {
 }
 
 impl Hub {
-    /// Opens the database (bringing its schema up to date) and the storage.
+    /// Opens the database (bringing its schema and its lists up to date) and the storage.
     pub async fn open(config: Config) -> Result<Hub, HubError> {
         let db = Database::open(&config.database).await?;
         acervo_migrations::up(db.writer()).await.map_err(|source| HubError::Migration(source.to_string()))?;
@@ -58,7 +59,10 @@ impl Hub {
         let upstreams = Upstreams::new(&config.upstream, config.sync.transfers_at_once)?;
         let metrics = Metrics::new();
         let caches = Caches::new(&metrics);
-        Ok(Hub { inner: Arc::new(Inner { config, db, blobs, upstreams, caches, metrics, clock: Clock::default() }) })
+        let inner = Inner { config, db, blobs, upstreams, caches, metrics, clock: Clock::default() };
+        let hub = Hub { inner: Arc::new(inner) };
+        catalog::catch_up(&hub).await?;
+        Ok(hub)
     }
 
     /// The effective configuration.

@@ -34,6 +34,10 @@ docstring names those beyond the first block), or if the fixture holds nothing o
     aliases       [former or otherwise spelled ids of `repo`]
     lists         [{"kind": "models", "args": {search, author, filter, limit, sort, full, ..}, "ids": [..],
                   "ordered"?: bool}]; `args` go to list_models, list_datasets or list_spaces
+    queries       [{"call": "list_models", "args": {..}, "ids": [..], "ordered"?: bool, "has"?: [attribute],
+                  "lacks"?: [attribute]}]: together every parameter of the list calls; one with arguments that a
+                  client does not know is passed over
+    model_tags    {type: [id, ..]}: any part of the tags by type     dataset_tags  the same
 
     whoami        {"token", "name", "orgs": [..], "role"?}
     private       {"repo", "repo_type"?, "path", "files": {path: entry}, "reader": token, "stranger": token}

@@ -5,6 +5,7 @@ Reading bytes belongs to `downloads` and `filesystem`; who may see what belongs 
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterable
 from datetime import datetime
@@ -224,6 +225,39 @@ def lists(scene: Scene) -> None:
             if query["args"].get("full"):
                 check(bool(item.sha and HEX_40.fullmatch(item.sha)), f"`sha` of `{item.id}` is {item.sha!r}")
                 check(item.siblings is not None, f"`siblings` of `{item.id}` are absent")
+
+
+@case(since=(1, 30))
+def lists_by_parameter(scene: Scene) -> None:
+    """Every parameter of the list calls narrows, orders or widens as it says, and tags are listed by type.
+
+    Needs `queries`, `model_tags`, `dataset_tags`.
+    """
+    used: dict[str, set[str]] = {}
+    for query in scene.expect["queries"]:
+        call, arguments = getattr(scene.api, query["call"]), query["args"]
+        known = set(inspect.signature(call).parameters)
+        if not set(arguments) <= known:
+            continue
+        used.setdefault(query["call"], set()).update(arguments)
+        positional = [arguments["query"]] if "query" in arguments else []
+        items = list(call(*positional, **{name: value for name, value in arguments.items() if name != "query"}))
+        seen, expected = [item.id for item in items], query["ids"]
+        if not query.get("ordered"):
+            seen, expected = sorted(seen), sorted(expected)
+        check_equal(f"{query['call']} by {arguments}", seen, expected)
+        for item in items:
+            for name in query.get("has", []):
+                check(getattr(item, name, None) is not None, f"{query['call']} by {arguments}: `{item.id}` has no `{name}`")
+            for name in query.get("lacks", []):
+                check(getattr(item, name, None) is None, f"{query['call']} by {arguments}: `{item.id}` has `{name}`")
+    for name in ("list_models", "list_datasets", "list_spaces", "search_spaces"):
+        parameters = set(inspect.signature(getattr(scene.api, name)).parameters) - {"self", "token"}
+        check_equal(f"parameters of {name} that no query uses", sorted(parameters - used.get(name, set())), [])
+    for key, seen in (("model_tags", scene.api.get_model_tags()), ("dataset_tags", scene.api.get_dataset_tags())):
+        for sort, ids in scene.expect[key].items():
+            check_equal(f"{key} of type {sort}", [tag["id"] for tag in seen[sort]], ids)
+            check(all(tag["type"] == sort and tag["label"] for tag in seen[sort]), f"{key}: {seen[sort]}")
 
 
 def info_of(scene: Scene, **arguments: Any) -> Any:

@@ -102,6 +102,11 @@ impl PostgresCluster {
         block_on(execute(self.url("postgres"), statement.to_owned()));
     }
 
+    /// Runs one statement in a database as the superuser.
+    pub fn execute_in(&self, database: &str, statement: &str) {
+        block_on(execute(self.url(database), statement.to_owned()));
+    }
+
     /// Its port on 127.0.0.1, the same after each start.
     pub fn port(&self) -> u16 {
         self.port

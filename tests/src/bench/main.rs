@@ -1,8 +1,10 @@
-//! The benchmarks: Acervo beside nginx on the same files, in one run, by turns; every byte that arrives is checked.
+//! Benchmarks. Of bytes and of small answers: Acervo beside nginx on the same files, in one run, by turns; every byte that
+//! arrives is checked. Of the catalogue: lists and searches over very many repositories.
 //!
 //! Numbers never fail it: only wrong bytes, or a measurement that cannot be made, do. `tests/bench` builds and starts it.
 
 mod buffer;
+mod catalog;
 mod client;
 mod content;
 mod ingest;
@@ -49,6 +51,8 @@ enum What {
     Bytes(Options),
     /// Small answers: HEAD, a small file, a repository's description, a listing of a thousand entries
     Metadata(metadata::Options),
+    /// Lists and searches over very many repositories, on both databases
+    Catalog(catalog::Options),
     /// Copies a folder and flushes it, for the comparison
     #[command(hide = true)]
     Copy { from: PathBuf, to: PathBuf },
@@ -110,6 +114,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         What::Bytes(options) => bytes(&options),
         What::Metadata(options) => metadata::run(&options),
+        What::Catalog(options) => catalog::run(&options),
         What::Copy { from, to } => ingest::copy(&from, &to),
     };
     match done {

@@ -93,6 +93,13 @@ impl Acervo {
         Ok(Acervo { binary: binary.to_owned(), folder: folder.to_owned() })
     }
 
+    /// Uses another database than the file beside the configuration.
+    pub(crate) fn use_database(&mut self, url: &str) -> Result<()> {
+        let path = self.folder.join("acervo.toml");
+        let config = fs::read_to_string(&path)?.replace("sqlite://acervo.db", url);
+        Ok(fs::write(path, config)?)
+    }
+
     /// A command of this installation.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);

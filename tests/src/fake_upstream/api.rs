@@ -144,6 +144,7 @@ pub(super) fn summary(repo: &RepoFixture) -> Map<String, Value> {
         info.insert("config".into(), json!({}));
         info.insert("spaces".into(), json!([]));
     }
+    info.extend(repo.info.clone());
     info
 }
 

@@ -13,7 +13,8 @@ use std::time::Duration;
 use acervo_core::access::Identity;
 use acervo_core::{RepoKind, Sha256Digest};
 use acervo_store::db::generation;
-use acervo_store::db::repos::Repo;
+use acervo_store::db::repos::{ReadScope, Repo};
+use acervo_store::db::search::{Filter, TagRow};
 use acervo_store::db::trees::StoredEntry;
 use bytes::Bytes;
 use moka::future::{Cache, CacheBuilder};
@@ -37,6 +38,12 @@ const CONTENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// What an expiring credential may be late by.
 const CREDENTIAL_SECONDS_MAX: u64 = 60;
+
+/// Most counts of lists remembered.
+const COUNTS_MAX: u64 = 10_000;
+
+/// Most lists of tags remembered: they are long, and one for each set of rights.
+const TAG_LISTS_MAX: u64 = 100;
 
 type Epoch = u64;
 
@@ -110,6 +117,10 @@ pub struct Caches {
     pub(crate) answers: Remembered<(i64, String), Arc<Answer>>,
     /// Small contents, by digest; these never change.
     pub(super) contents: Remembered<Sha256Digest, Bytes>,
+    /// How many repositories match, by what was asked for and who asked.
+    pub(super) counts: Remembered<Filter, u64>,
+    /// Tags of repositories of a kind, by who may see them.
+    pub(super) tags: Remembered<(RepoKind, ReadScope), Arc<Vec<TagRow>>>,
 }
 
 impl Caches {
@@ -143,6 +154,8 @@ impl Caches {
                 metrics,
                 "contents",
             ),
+            counts: Remembered::new(Cache::builder().max_capacity(COUNTS_MAX), metrics, "counts"),
+            tags: Remembered::new(Cache::builder().max_capacity(TAG_LISTS_MAX), metrics, "tags"),
         }
     }
 
@@ -160,6 +173,8 @@ impl Caches {
         self.identities.cache.invalidate_all();
         self.slashed.cache.invalidate_all();
         self.answers.cache.invalidate_all();
+        self.counts.cache.invalidate_all();
+        self.tags.cache.invalidate_all();
     }
 }
 

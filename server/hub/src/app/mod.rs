@@ -5,10 +5,12 @@
 //! I/O.
 
 pub mod cache;
+pub mod catalog;
 pub mod content;
 pub mod events;
 pub mod gates;
 pub mod identity;
+pub mod lists;
 pub mod local;
 pub mod mirrors;
 pub mod publish;

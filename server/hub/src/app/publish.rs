@@ -1,8 +1,8 @@
 //! Publishing: the one way in which a commit becomes visible.
 //!
 //! Sync, commit, pull-through and bundle import fill staging and rows that nobody sees; this function makes them seen,
-//! in one transaction that writes only commit state, decision, ref moves and events. A reader never sees part of a
-//! commit.
+//! in one transaction that writes only commit state, decision, ref moves, events, and what lists find. A reader never sees
+//! part of a commit.
 
 use acervo_core::{Caller, CommitOid, RefKind, Selection, Timestamp, Visibility};
 use acervo_store::db::commits::{self, Outcome, State};
@@ -11,6 +11,7 @@ use acervo_store::db::repos::{self, Gated, Repo};
 use acervo_store::db::{Transaction, commit, generation, holdings, refs};
 use serde_json::json;
 
+use crate::app::catalog;
 use crate::app::events::{self, Told};
 use crate::app::gates;
 use crate::context::Hub;
@@ -123,6 +124,7 @@ pub async fn snapshot(hub: &Hub, caller: &Caller, new: Publication) -> Result<()
         let before = refs::move_to(&tx, repo.id, moved.kind, &moved.name, (commit_id, new.oid), new.cause, at).await?;
         moves.push(json!({ "kind": moved.kind, "name": moved.name, "before": before, "now": new.oid }));
     }
+    catalog::refresh(&tx, repo.id).await?;
     let details = json!({
         "type": repo.kind, "commit": new.oid, "refs": moves, "cause": new.cause,
         "selection": new.fetched.as_ref().map(|fetched| &fetched.selection),

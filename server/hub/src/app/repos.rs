@@ -1,20 +1,21 @@
-//! Repositories: found by the names people use, listed, described.
+//! Repositories: found by the names people use, and described.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use acervo_core::access::{Caller, Readable, Scope, readable};
 use acervo_core::name::check_segment;
 use acervo_core::{RepoKind, Role};
 use acervo_store::db::commits::{self, CardFacts, Commit};
-use acervo_store::db::repos::{self, ListQuery, ReadScope, Repo, Sort};
+use acervo_store::db::repos::{self, ReadScope, Repo};
+use acervo_store::db::search::Filter;
 use acervo_store::db::{blobs, refs};
 
+use crate::app::lists;
 use crate::context::Hub;
 use crate::error::{HubError, denied};
 
-/// Most repositories of one page of a list.
-pub const LIST_LIMIT_MAX: u64 = 1000;
+/// Most commits of one page of a log.
+pub const LOG_LIMIT_MAX: u64 = 1000;
 
 /// A repository as a name led to it.
 #[derive(Clone, Debug)]
@@ -54,7 +55,7 @@ pub async fn find(hub: &Hub, caller: &Caller, kind: RepoKind, name: &str) -> Res
 }
 
 /// Which repositories the caller may see.
-fn read_scope(caller: &Caller) -> ReadScope {
+pub(super) fn read_scope(caller: &Caller) -> ReadScope {
     let mut scope = ReadScope {
         everything: caller.has_hub_role(Role::Reader),
         internal: !matches!(caller, Caller::Anonymous),
@@ -73,25 +74,6 @@ fn read_scope(caller: &Caller) -> ReadScope {
     scope
 }
 
-/// What a list asks for.
-#[derive(Clone, Debug)]
-pub struct ListRequest {
-    /// Only this kind.
-    pub kind: Option<RepoKind>,
-    /// Substring of the name.
-    pub search: Option<String>,
-    /// Namespace.
-    pub author: Option<String>,
-    /// Tags, all of them.
-    pub tags: Vec<String>,
-    /// Order.
-    pub sort: Sort,
-    /// Most repositories.
-    pub limit: u64,
-    /// Where to go on.
-    pub after: Option<(i64, i64)>,
-}
-
 /// A repository of a list, with its default revision.
 #[derive(Clone, Debug)]
 pub struct Summary {
@@ -101,51 +83,6 @@ pub struct Summary {
     pub head: Commit,
     /// Its card and tags.
     pub card: CardFacts,
-}
-
-/// A page of a list.
-#[derive(Clone, Debug)]
-pub struct ListPage {
-    /// The repositories.
-    pub items: Vec<Summary>,
-    /// Where the next page starts, if there is one.
-    pub next: Option<(i64, i64)>,
-}
-
-/// Repositories the caller may see, with what their cards say.
-pub async fn list(hub: &Hub, caller: &Caller, request: ListRequest) -> Result<ListPage, HubError> {
-    let limit = request.limit.clamp(1, LIST_LIMIT_MAX);
-    let query = ListQuery {
-        scope: read_scope(caller),
-        kind: request.kind,
-        search: request.search,
-        author: request.author,
-        tags: request.tags,
-        sort: request.sort,
-        limit: limit + 1,
-        after: request.after,
-    };
-    let db = hub.db().reader();
-    let mut listed = repos::list(db, &query).await?;
-    let more = listed.len() as u64 > limit;
-    listed.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let next = listed.last().filter(|_| more).map(|last| last.position);
-
-    let branches: Vec<(i64, &str)> = listed.iter().map(|row| (row.repo.id, row.repo.default_branch.as_str())).collect();
-    let heads = refs::heads(db, &branches).await?;
-    let ids: Vec<i64> = heads.values().copied().collect();
-    let mut commits: HashMap<i64, Commit> =
-        commits::by_ids(db, &ids).await?.into_iter().map(|commit| (commit.id, commit)).collect();
-    let mut cards = commits::cards(db, &ids).await?;
-    let items = listed
-        .into_iter()
-        .filter_map(|row| {
-            let head = heads.get(&row.repo.id)?;
-            let card = cards.remove(head).unwrap_or_default();
-            Some(Summary { repo: row.repo, head: commits.remove(head)?, card })
-        })
-        .collect();
-    Ok(ListPage { items, next })
 }
 
 /// The card and tags of a commit.
@@ -175,7 +112,7 @@ pub async fn log(
     from: acervo_core::CommitOid,
     limit: u64,
 ) -> Result<LogPage, HubError> {
-    let limit = limit.clamp(1, LIST_LIMIT_MAX);
+    let limit = limit.clamp(1, LOG_LIMIT_MAX);
     let mut commits = commits::log(hub.db().reader(), repo.id, from, limit + 1).await?;
     let length = usize::try_from(limit).unwrap_or(usize::MAX);
     let next = commits.get(length).map(|commit| commit.oid);
@@ -198,7 +135,9 @@ pub struct Holdings {
 
 /// What this hub holds: repositories and commits as far as the caller may see them, contents over all.
 pub async fn holdings(hub: &Hub, caller: &Caller) -> Result<Holdings, HubError> {
-    let (repos, commits) = repos::totals(hub.db().reader(), &read_scope(caller)).await?;
+    let scope = read_scope(caller);
+    let commits = repos::commit_count(hub.db().reader(), &scope).await?;
+    let repos = lists::count(hub, Filter::all(scope)).await?;
     let (blobs, bytes) = blobs::totals(hub.db().reader()).await?;
     Ok(Holdings { repos, commits, blobs, bytes })
 }

@@ -1,8 +1,8 @@
 //! Web pages: the rows that `acervo_web` renders, and the headers that keep a browser safe.
 
 use acervo_core::conditional::{self, Precondition};
-use acervo_core::{Caller, RepoKind, Visibility};
-use acervo_store::db::repos::Sort;
+use acervo_core::{Caller, Visibility};
+use acervo_store::db::search::{Position, Tier, Value};
 use acervo_web::{CONTENT_SECURITY_POLICY, HomePage, Language, NotFoundPage, RenderError, RepoRow, Totals};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
@@ -16,7 +16,8 @@ use super::api::cursor;
 use super::error::ApiError;
 use super::extract::{Auth, BaseUrl};
 use super::query::Query;
-use crate::app::repos::{self, ListPage, ListRequest, Summary};
+use crate::app::lists::{self, ListRequest, Place, SearchRequest};
+use crate::app::repos::{self, Summary};
 use crate::context::Hub;
 use crate::error::HubError;
 
@@ -27,7 +28,7 @@ const PAGE_REPOS: u64 = 50;
 #[utoipa::path(
     method(get, head), path = "/", tag = "pages",
     params(
-        ("search" = Option<String>, Query, description = "text within the name"),
+        ("search" = Option<String>, Query, description = "words of names, tags and cards, or a part of a name"),
         ("cursor" = Option<String>, Query, description = "where to go on, from the link of the page before"),
         ("lang" = Option<String>, Query, description = "`en` or `es`"),
     ),
@@ -41,25 +42,16 @@ pub(super) async fn home(
     req: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let search = query.last("search").unwrap_or_default().trim();
-    let request = ListRequest {
-        kind: None,
-        search: Some(search.to_owned()).filter(|text| !text.is_empty()),
-        author: None,
-        tags: Vec::new(),
-        sort: Sort::LastModified,
-        limit: PAGE_REPOS,
-        after: position(&hub, &caller, query.last("cursor")).await?,
-    };
     let held = repos::holdings(&hub, &caller).await?;
-    let page = repos::list(&hub, &caller, request).await?;
-    let rows: Vec<Row> = page.items.iter().map(Row::from).collect();
+    let (items, next) = page(&hub, &caller, search, query.last("cursor")).await?;
+    let rows: Vec<Row> = items.iter().map(Row::from).collect();
     let html = HomePage {
         language: language(&req, &query),
         base_url: &base,
         totals: Totals { repos: held.repos, commits: held.commits, blobs: held.blobs, bytes: held.bytes },
         repos: rows.iter().map(Row::view).collect(),
         search,
-        more: more(&page, &query),
+        more: next.map(|next| more(&next, &query)),
     };
     html_page(StatusCode::OK, html.render())
 }
@@ -151,29 +143,56 @@ impl Row<'_> {
     }
 }
 
-/// The position behind a cursor. It names the last repository shown, since keys never leave the database.
-async fn position(hub: &Hub, caller: &Caller, text: Option<&str>) -> Result<Option<(i64, i64)>, HubError> {
-    let Some(text) = text.map(cursor::decode).transpose()? else { return Ok(None) };
-    let (value, rest) = text.split_once(' ').ok_or_else(cursor::invalid)?;
-    let (kind, name) = rest.split_once(' ').ok_or_else(cursor::invalid)?;
-    let value = value.parse().map_err(|_| cursor::invalid())?;
-    let kind: RepoKind = kind.parse().map_err(|_| cursor::invalid())?;
-    match repos::find(hub, caller, kind, name).await {
-        Ok(found) => Ok(Some((value, found.into_repo().id))),
-        Err(HubError::RepoNotFound { .. }) => Ok(Some((value, i64::MAX))),
-        Err(error) => Err(error),
+/// One page: what fits a search, best first, or everything, the last published first; and where the next one starts.
+async fn page(
+    hub: &Hub,
+    caller: &Caller,
+    search: &str,
+    cursor: Option<&str>,
+) -> Result<(Vec<Summary>, Option<String>), HubError> {
+    let after = cursor.map(|text| cursor::decode_for(&search, text)).transpose()?;
+    let after = after.as_ref().map(|text| text.split_once(' ').ok_or_else(cursor::invalid)).transpose()?;
+    let number = |text: &str| text.parse::<i64>().map_err(|_| cursor::invalid());
+    let encode = |number: i64, public_id: &str| cursor::encode_for(&search, &format!("{number} {public_id}"));
+    if search.is_empty() {
+        let mut request = ListRequest::of(None);
+        request.limit = PAGE_REPOS;
+        if let Some((value, public_id)) = after {
+            request.after = Some(Position { value: Value::Number(number(value)?), public_id: public_id.to_owned() });
+        }
+        let page = lists::list(hub, caller, &request).await?;
+        let next = page.next.and_then(|next| match next.value {
+            Value::Number(value) => Some(encode(value, &next.public_id)),
+            Value::Text(_) => None,
+        });
+        return Ok((page.items, next));
     }
+    let after = match after {
+        None => None,
+        Some((tier, public_id)) => {
+            let tier = Tier::from_number(number(tier)?).ok_or_else(cursor::invalid)?;
+            Some(Place { tier, public_id: public_id.to_owned() })
+        }
+    };
+    let request = SearchRequest {
+        question: search.to_owned(),
+        kind: None,
+        tags: Vec::new(),
+        sdks: Vec::new(),
+        limit: PAGE_REPOS,
+        after,
+    };
+    let results = lists::search(hub, caller, &request).await?;
+    Ok((results.items, results.next.map(|next| encode(i64::from(next.tier as i32), &next.public_id))))
 }
 
 /// Link to the next page, with the search and language of this one.
-fn more(page: &ListPage, query: &Query) -> Option<String> {
-    let ((value, _), last) = (page.next?, page.items.last()?);
-    let next = cursor::encode(&format!("{value} {} {}", last.repo.kind, last.repo.name));
+fn more(next: &str, query: &Query) -> String {
     let mut link = Serializer::for_suffix("?".to_owned(), 1);
     for key in ["search", "lang"] {
         if let Some(text) = query.last(key) {
             link.append_pair(key, text);
         }
     }
-    Some(link.append_pair("cursor", &next).finish())
+    link.append_pair("cursor", next).finish()
 }

@@ -41,6 +41,10 @@ pub const ROUTES: &[Line] = &[
     // Hub clients: metadata
     get("/api/whoami-v2", || web::to(api::identity::whoami)),
     get("/api/{plural}", || web::to(api::lists::list)),
+    get("/api/models-tags-by-type", || web::to(api::lists::model_tags)),
+    get("/api/datasets-tags-by-type", || web::to(api::lists::dataset_tags)),
+    get("/api/quicksearch", || web::to(api::search::quick)),
+    get("/api/spaces/semantic-search", || web::to(api::search::spaces)),
     get("/api/{plural}/{repo}/revision/{rest}", || web::to(api::repo_info::at_revision)),
     get("/api/{plural}/{repo}/tree/{rest}", || web::to(api::tree::tree)),
     post("/api/{plural}/{repo}/paths-info/{rest}", || web::to(api::paths_info::paths_info)),

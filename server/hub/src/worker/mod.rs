@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::app::catalog;
 use crate::app::events;
 use crate::app::sync::{self, Progress};
 use crate::context::Hub;
@@ -90,10 +91,16 @@ async fn announce(hub: Hub, id: Uuid, shutdown: CancellationToken) {
     .await;
 }
 
-/// Numbers events, and sweeps what nobody needs any more.
+/// Numbers events, makes up for what lists lack, and sweeps what nobody needs any more.
 async fn housekeeping(hub: Hub, shutdown: CancellationToken) {
     let number = every(Duration::from_secs(1), &shutdown, || async {
         events::number_waiting(&hub).await?;
+        Ok(())
+    });
+    let lists = every(Duration::from_secs(SWEEP_SECONDS), &shutdown, || async {
+        // An older version may still publish beside this one.
+        catalog::catch_up(&hub).await?;
+        catalog::read_cards(&hub).await?;
         Ok(())
     });
     let sweep = every(Duration::from_secs(SWEEP_SECONDS), &shutdown, || async {
@@ -104,7 +111,7 @@ async fn housekeeping(hub: Hub, shutdown: CancellationToken) {
         }
         Ok(())
     });
-    tokio::join!(number, sweep);
+    tokio::join!(number, lists, sweep);
 }
 
 /// Does something at once and then again and again; a failure is logged and does not end it.

@@ -50,6 +50,13 @@ pub async fn sha256_of(db: &impl ConnectionTrait, id: i64) -> Result<Option<Sha2
     Ok(row.map(|row| row.sha256.into()))
 }
 
+/// Digest and size of a blob that is held.
+pub async fn held_by_id(db: &impl ConnectionTrait, id: i64) -> Result<Option<(Sha256Digest, u64)>, StoreError> {
+    let row = blob::Entity::find_by_id(id).filter(blob::Column::QuarantinedAt.is_null()).one(db).await;
+    let row = row.doing("looking up a blob")?;
+    row.map(|row| Ok((row.sha256.into(), from_bigint(row.size)?))).transpose()
+}
+
 /// Records a promoted blob; a blob that is recorded already keeps its row.
 pub async fn insert(
     db: &impl ConnectionTrait,

@@ -305,6 +305,7 @@ pub async fn set_card(
             data: ActiveValue::Set(card.data.clone().map(Value::Object)),
             parse_error: ActiveValue::Set(card.parse_error.clone()),
             created_at: ActiveValue::Set(at.into()),
+            words: ActiveValue::Set(Some(card.words.to_stored())),
         };
         card::Entity::insert(row).exec_without_returning(db).await.doing("keeping a card")?;
     }

@@ -5,6 +5,7 @@
 
 mod postgres;
 mod sqlite;
+pub(super) mod words;
 
 use sea_orm::sea_query::LikeExpr;
 use sea_orm::{
@@ -175,6 +176,35 @@ pub fn like_prefix(text: &str) -> LikeExpr {
 /// A `LIKE` pattern for values that contain `text`, taken literally; see [`like_prefix`] about case.
 pub fn like_containing(text: &str) -> LikeExpr {
     LikeExpr::new(format!("%{}%", escape_like(text))).escape(LIKE_ESCAPE)
+}
+
+/// The pattern of [`like_containing`] as text, for statements written by hand: `column LIKE $1 ESCAPE '!'`.
+pub(super) fn containing(text: &str) -> String {
+    pattern("%", text, "%")
+}
+
+/// A pattern of `text`, taken literally, between two parts that are patterns already.
+pub(super) fn pattern(before: &str, text: &str, after: &str) -> String {
+    format!("{before}{}{after}", escape_like(text))
+}
+
+/// A column as a filter that no index shall be chosen for: the statement walks the index of its order instead.
+///
+/// Postgres knows how many rows a filter leaves, and is not to be misled.
+pub(super) fn filter_only(backend: DbBackend, column: &str) -> String {
+    match backend {
+        DbBackend::Sqlite => format!("+{column}"),
+        _ => column.to_owned(),
+    }
+}
+
+/// A column as an order that no index shall be chosen for: the statement finds its few rows and sorts them.
+pub(super) fn sort_only(backend: DbBackend, column: &str, is_text: bool) -> String {
+    match backend {
+        DbBackend::Sqlite => format!("+{column}"),
+        _ if is_text => format!("({column} || '')"),
+        _ => format!("({column} + 0)"),
+    }
 }
 
 /// `text` with everything that `LIKE` gives a meaning made literal.

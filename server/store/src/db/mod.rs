@@ -17,6 +17,8 @@ mod number;
 pub mod principals;
 pub mod refs;
 pub mod repos;
+pub mod search;
+mod sql;
 pub mod trees;
 pub mod uploads;
 

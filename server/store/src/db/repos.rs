@@ -3,14 +3,15 @@
 use acervo_core::access::{Guarded, RepoAccess};
 use acervo_core::gate::Gate;
 use acervo_core::{RepoId, RepoKind, Sha256Digest, Timestamp, Visibility};
-use sea_orm::sea_query::{Expr, ExprTrait, Func, Order, Query};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveValue, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ActiveValue, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect,
+    QueryTrait,
 };
 
-use super::dialect;
-use super::entity::choice::{RefKindColumn, RepoKindColumn, VisibilityColumn};
-use super::entity::{commit_tag, repo, repo_alias, repo_commit, repo_ref};
+use super::entity::choice::{RepoKindColumn, VisibilityColumn};
+use super::entity::{repo, repo_alias, repo_commit};
+use super::{dialect, search};
 use crate::error::{Doing, StoreError};
 
 pub use super::entity::repo::{Gated, Origin};
@@ -145,6 +146,28 @@ pub async fn by_id(db: &impl ConnectionTrait, id: i64) -> Result<Option<Repo>, S
     row.map(Repo::try_from).transpose()
 }
 
+/// The repository with this database id; others who change it wait until this transaction ends.
+pub async fn lock_by_id(db: &impl ConnectionTrait, id: i64) -> Result<Option<Repo>, StoreError> {
+    let row = repo::Entity::find_by_id(id).lock_exclusive().one(db).await.doing("looking up a repository")?;
+    row.map(Repo::try_from).transpose()
+}
+
+/// The repositories with these database ids, in no order.
+pub async fn by_ids(db: &impl ConnectionTrait, ids: &[i64]) -> Result<Vec<Repo>, StoreError> {
+    let rows = repo::Entity::find()
+        .filter(repo::Column::Id.is_in(ids.iter().copied()))
+        .all(db)
+        .await
+        .doing("looking up repositories")?;
+    rows.into_iter().map(Repo::try_from).collect()
+}
+
+/// The repository with this random id, which clients see.
+pub async fn by_public_id(db: &impl ConnectionTrait, public_id: &str) -> Result<Option<Repo>, StoreError> {
+    let row = repo::Entity::find().filter(repo::Column::PublicId.eq(public_id)).one(db).await;
+    row.doing("looking up a repository")?.map(Repo::try_from).transpose()
+}
+
 /// Makes a repository; the name must be free among repositories and aliases (checked in the same transaction).
 pub async fn insert(db: &impl ConnectionTrait, new: NewRepo) -> Result<Repo, StoreError> {
     if by_alias(db, new.kind, &new.name.lower()).await?.is_some() {
@@ -247,11 +270,11 @@ pub async fn set_visibility(db: &impl ConnectionTrait, repo_id: i64, visibility:
         .exec(db)
         .await
         .doing("changing a repository's visibility")?;
-    Ok(())
+    search::set_visibility(db, repo_id, visibility).await
 }
 
 /// Which repositories a caller may see.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ReadScope {
     /// Everything, private ones too.
     pub everything: bool,
@@ -282,141 +305,13 @@ impl ReadScope {
     }
 }
 
-/// Order of a list; ties are broken by id in the same direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sort {
-    /// Last published first.
-    LastModified,
-    /// Youngest here first.
-    CreatedAt,
-    /// Most downloaded here first.
-    Downloads,
-}
-
-/// What a list of repositories asks for.
-#[derive(Clone, Debug)]
-pub struct ListQuery {
-    /// Only these the caller may see.
-    pub scope: ReadScope,
-    /// Only this kind; all kinds otherwise.
-    pub kind: Option<RepoKind>,
-    /// Substring of the name, any case.
-    pub search: Option<String>,
-    /// Namespace, any case.
-    pub author: Option<String>,
-    /// Tags that the default revision must all have.
-    pub tags: Vec<String>,
-    /// Order.
-    pub sort: Sort,
-    /// Most rows.
-    pub limit: u64,
-    /// Position after which to go on: value of the sort key, and id.
-    pub after: Option<(i64, i64)>,
-}
-
-/// A repository with the position that a next page starts after.
-#[derive(Clone, Debug)]
-pub struct Listed {
-    /// The repository.
-    pub repo: Repo,
-    /// Value of the sort key, and id.
-    pub position: (i64, i64),
-}
-
-/// Repositories that have a served default revision and match the query, in its order.
-///
-/// ```sql
-/// SELECT repo.* FROM repo WHERE <scope> AND ..
-///   AND EXISTS (SELECT 1 FROM repo_ref WHERE repo_id = repo.id AND kind = 'branch' AND name = repo.default_branch
-///               AND served_commit_id IS NOT NULL)
-///   AND EXISTS (SELECT 1 FROM repo_ref JOIN commit_tag ON commit_id = served_commit_id WHERE .. AND tag = $tag)
-///   AND (key, id) < ($key, $id) ORDER BY key DESC, id DESC LIMIT $n
-/// ```
-/// Both planners walk `repo` and probe the two indexes; fine to some 10,000 repositories.
-pub async fn list(db: &impl ConnectionTrait, query: &ListQuery) -> Result<Vec<Listed>, StoreError> {
-    let key = match query.sort {
-        Sort::LastModified => repo::Column::UpdatedAt,
-        Sort::CreatedAt => repo::Column::CreatedAt,
-        Sort::Downloads => repo::Column::Downloads,
-    };
-    let mut find = repo::Entity::find().filter(query.scope.condition()).filter(Expr::exists(served_head()));
-    if let Some(kind) = query.kind {
-        find = find.filter(repo::Column::Kind.eq(RepoKindColumn::from(kind)));
-    }
-    if let Some(search) = &query.search {
-        find = find.filter(repo::Column::FullNameLower.like(dialect::like_containing(&search.to_ascii_lowercase())));
-    }
-    if let Some(author) = &query.author {
-        let prefix = format!("{}/", author.to_ascii_lowercase());
-        find = find.filter(repo::Column::FullNameLower.like(dialect::like_prefix(&prefix)));
-    }
-    for tag in &query.tags {
-        let mut tagged = served_head();
-        tagged
-            .inner_join(
-                commit_tag::Entity,
-                Expr::col((commit_tag::Entity, commit_tag::Column::CommitId))
-                    .equals((repo_ref::Entity, repo_ref::Column::ServedCommitId)),
-            )
-            .and_where(
-                Expr::expr(Func::lower(Expr::col((commit_tag::Entity, commit_tag::Column::Tag))))
-                    .eq(tag.to_lowercase()),
-            );
-        find = find.filter(Expr::exists(tagged));
-    }
-    if let Some((value, id)) = query.after {
-        find = find.filter(
-            Condition::any().add(key.lt(value)).add(Condition::all().add(key.eq(value)).add(repo::Column::Id.lt(id))),
-        );
-    }
-    let rows = find
-        .order_by(key, Order::Desc)
-        .order_by(repo::Column::Id, Order::Desc)
-        .limit(query.limit)
-        .all(db)
-        .await
-        .doing("listing repositories")?;
-    rows.into_iter()
-        .map(|row| {
-            let value = match query.sort {
-                Sort::LastModified => row.updated_at.0,
-                Sort::CreatedAt => row.created_at.0,
-                Sort::Downloads => row.downloads,
-            };
-            Ok(Listed { position: (value, row.id), repo: row.try_into()? })
-        })
-        .collect()
-}
-
-/// Subquery: the default branch of the outer `repo` row, if it serves a commit.
-fn served_head() -> sea_orm::sea_query::SelectStatement {
-    Query::select()
-        .expr(Expr::value(1))
-        .from(repo_ref::Entity)
-        .and_where(Expr::col((repo_ref::Entity, repo_ref::Column::RepoId)).equals((repo::Entity, repo::Column::Id)))
-        .and_where(Expr::col((repo_ref::Entity, repo_ref::Column::Kind)).eq(RefKindColumn::Branch))
-        .and_where(
-            Expr::col((repo_ref::Entity, repo_ref::Column::Name)).equals((repo::Entity, repo::Column::DefaultBranch)),
-        )
-        .and_where(Expr::col((repo_ref::Entity, repo_ref::Column::ServedCommitId)).is_not_null())
-        .to_owned()
-}
-
-/// Number of repositories within the scope that serve something, and of their visible commits.
-pub async fn totals(db: &impl ConnectionTrait, scope: &ReadScope) -> Result<(u64, u64), StoreError> {
-    use sea_orm::PaginatorTrait;
-    let repos = repo::Entity::find()
-        .filter(scope.condition())
-        .filter(Expr::exists(served_head()))
-        .count(db)
-        .await
-        .doing("counting repositories")?;
-    let commits = repo_commit::Entity::find()
+/// Number of visible commits of the repositories within the scope.
+pub async fn commit_count(db: &impl ConnectionTrait, scope: &ReadScope) -> Result<u64, StoreError> {
+    repo_commit::Entity::find()
         .inner_join(repo::Entity)
         .filter(scope.condition())
         .filter(repo_commit::Column::State.eq(repo_commit::State::Visible))
         .count(db)
         .await
-        .doing("counting commits")?;
-    Ok((repos, commits))
+        .doing("counting commits")
 }

@@ -9,5 +9,6 @@ mod aggregates;
 mod meeting;
 mod postgres;
 mod schema;
+mod search;
 mod sqlite;
 mod support;

@@ -9,7 +9,7 @@ use acervo_store::db::entity::value::{Names, OidColumn, SelectionColumn, Sha256C
 use acervo_store::db::entity::{
     access_grant, access_request, api_token, blob, card, commit_tag, decision, entry_segment, event, generation, job,
     listing, listing_segment, mirror, namespace, principal, provenance, quarantine, ref_event, repo, repo_alias,
-    repo_commit, repo_ref, terms, terms_consent, tree_entry, worker,
+    repo_commit, repo_ref, repo_search, repo_tag, terms, terms_consent, tree_entry, worker,
 };
 use acervo_store::db::{Database, DatabaseConfig};
 use acervo_store::{Doing, StoreError};
@@ -378,6 +378,40 @@ async fn listings_and_commits_round_trip(db: &Database) {
             data: Some(json!({"license": "mit"})),
             parse_error: None,
             created_at: Ts(1),
+            words: Some("stars seen".to_owned()),
+        },
+    )
+    .await;
+    round_trip::<repo_search::Entity>(
+        db,
+        repo_search::Model {
+            repo_id: 3,
+            public_id: "0123456789abcdef01234567".to_owned(),
+            kind: RepoKindColumn::Dataset,
+            namespace_id: 2,
+            visibility: VisibilityColumn::Internal,
+            namespace: "lab".to_owned(),
+            name: "lab/stars".to_owned(),
+            commit_id: 12,
+            published_at: Ts(2),
+            modified_at: Ts(-1),
+            created_at: Ts(1),
+            downloads: i64::MAX,
+            parameters: 0,
+            bytes: 1 << 50,
+            version: 1,
+        },
+    )
+    .await;
+    round_trip::<repo_tag::Entity>(
+        db,
+        repo_tag::Model {
+            repo_id: 3,
+            tag: "license:mit".to_owned(),
+            kind: "license".to_owned(),
+            spelling: Some("license:MIT".to_owned()),
+            repo_kind: RepoKindColumn::Dataset,
+            visibility: VisibilityColumn::Internal,
         },
     )
     .await;

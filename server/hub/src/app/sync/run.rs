@@ -9,9 +9,9 @@ use acervo_store::db::jobs::Lease;
 use acervo_store::db::mirrors::Mirror;
 use acervo_store::db::repos::Gated;
 use acervo_store::db::{blobs, commit, holdings, mirrors, refs, trees};
-use futures::TryStreamExt;
 use serde_json::Value;
 
+use crate::app::catalog;
 use crate::app::publish::{self, MovedRef, Publication};
 use crate::app::sync::fetch::{Route, fetch_all};
 use crate::app::sync::plan::{Plan, PlannedFetch, PlannedRevision, compare, plan};
@@ -26,9 +26,6 @@ const LOG_COMMITS_MAX: usize = 1000;
 
 /// Paths tied to held blobs in one transaction.
 const TIE_BATCH: usize = 4000;
-
-/// Largest card that is read; a larger one is served but not indexed.
-const CARD_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// Makes the repository of a mirror like its upstream, under the lease of a job.
 pub async fn run(hub: &Hub, mirror: &Mirror, lease: Lease, progress: &Arc<Progress>) -> Result<SyncOutcome, HubError> {
@@ -215,15 +212,8 @@ async fn keep_card(
     let path: RepoPath = "README.md".parse()?;
     let found = trees::entry_at(hub.db().reader(), listing_id, &path).await?;
     let readme = match found.and_then(|found| Some((found.blob?, found.entry.size))) {
-        Some((sha256, size)) if size <= CARD_BYTES_MAX => {
-            let chunks = hub.blobs().reader(sha256, size).await?.stream(0, size).await?;
-            let text = chunks
-                .try_fold(Vec::new(), |mut text, chunk| async move {
-                    text.extend_from_slice(&chunk);
-                    Ok(text)
-                })
-                .await
-                .map_err(|error| HubError::Internal(format!("reading the card {sha256}: {error}")))?;
+        Some((sha256, size)) if size <= catalog::CARD_BYTES_MAX => {
+            let text = catalog::read_card(hub, sha256, size).await?;
             Some((sha256, card::parse(&text)))
         }
         _ => None,

@@ -24,6 +24,9 @@ pub struct Model {
     pub parse_error: Option<String>,
     /// When it was read.
     pub created_at: Ts,
+    /// Words of its text, folded, with a space between them; absent for what was kept before there was searching, until
+    /// the README is read again.
+    pub words: Option<String>,
 }
 
 /// None are declared: queries name their joins.

@@ -29,6 +29,8 @@ pub mod repo;
 pub mod repo_alias;
 pub mod repo_commit;
 pub mod repo_ref;
+pub mod repo_search;
+pub mod repo_tag;
 pub mod terms;
 pub mod terms_consent;
 pub mod tree_entry;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::upstream_info::{Safetensors, TransformersInfo, UpstreamFacts, text};
+use crate::app::catalog;
 
 /// `false`, or how access is given: `"auto"`, `"manual"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -192,7 +193,7 @@ impl RepoInfo {
             private: Some(repo.visibility != Visibility::Public),
             gated: Some(repo.gated.into()),
             disabled: Some(false),
-            last_modified: Some(commit.committed_at.unwrap_or(repo.updated_at)),
+            last_modified: Some(catalog::modified_at(repo, commit)),
             created_at: Some(repo.born_at),
             downloads: Some(u64::try_from(repo.downloads).unwrap_or(0)),
             likes: Some(0),
