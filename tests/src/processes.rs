@@ -77,6 +77,8 @@ impl Installation {
         new.set_raw("upstream.retry_base_milliseconds", "1");
         new.set_raw("upstream.read_timeout_seconds", "5");
         new.set_raw("worker.lease_seconds", "10");
+        // Tests share their machine with many others.
+        new.set_raw("database.read_wait_seconds", "30");
         new
     }
 

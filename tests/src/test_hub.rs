@@ -218,6 +218,8 @@ pub fn storage_config(storage: &TestStorage) -> StorageConfig {
 fn config_at(home: &Home, endpoint: &str) -> Config {
     let mut config = Config::default();
     config.database.url = home.database.url();
+    // Tests share their machine with many others.
+    config.database.read_wait_seconds = 30;
     config.storage = storage_config(&home.storage);
     config.staging.dir = home.folder.path().join("staging");
     config.upstream.endpoint = endpoint.to_owned();

@@ -98,9 +98,9 @@ async fn downloads_under_way_finish_while_postgres_is_away_and_new_ones_are_aske
     let cluster = PostgresCluster::start();
     let (upstream, mut installation) = installed(&cluster.create_database("acervo")).await;
     upstream.clear_faults();
-    // Changes may wait for long; whoever only asks is told soon.
+    // Changes may wait for long; whoever only asks is told soon, by default.
     installation.set_raw("database.connect_timeout_seconds", "90");
-    installation.set_raw("database.read_wait_seconds", "1");
+    installation.unset("database.read_wait_seconds");
     let server = installation.serve().await;
     let hub = installation.hub().await;
     let (_, job) = queued(&hub, NAME).await;
@@ -114,7 +114,7 @@ async fn downloads_under_way_finish_while_postgres_is_away_and_new_ones_are_aske
     let asked = Instant::now();
     let refused = get(&server, "/api/models/acme/unheard-of").await;
     assert_eq!(refused.status(), 503);
-    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(45), "{:?}", asked.elapsed());
     assert!(refused.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() > 0);
     let text = refused.text().await.unwrap();
     assert!(!text.contains("127.0.0.1") && !text.contains("sqlx"), "{text}");

@@ -102,16 +102,16 @@ async fn a_proxy_that_is_gone_or_refuses_is_named_and_its_credentials_are_shown_
             let upstream = upstream(authority).await;
             let mut installation = Installation::new(&upstream.endpoint());
             installation.set("upstream.proxy", &format!("http://{CREDENTIALS}@{proxy}"));
-            installation.set("log.filter", "debug");
+            installation.set("log.filter", "trace");
             if let Some(authority) = authority {
                 installation.set("upstream.ca_file", &authority.file().display().to_string());
             }
             assert!(installation.run(&["mirror", "add", "acme/tiny"]).await.success);
 
-            let ran = installation.run(&["sync", "acme/tiny", "--dry-run"]).await;
+            let ran = installation.run(&["sync", "acme/tiny", "--dry-run", "--verbose"]).await;
             let shown = installation.run(&["check-config"]).await;
 
-            assert!(!ran.success);
+            assert!(!ran.success && ran.stderr.contains("TRACE"), "{}", ran.stderr);
             assert!(ran.stderr.contains(expected) && ran.stderr.contains("`upstream.proxy`"), "{}", ran.stderr);
             assert!(shown.success && shown.stdout.contains("upstream.proxy"), "{}", shown.stdout);
             for text in [&ran.stdout, &ran.stderr, &shown.stdout, &shown.stderr] {

@@ -265,18 +265,14 @@ fn cause<'a, T: std::error::Error + 'static>(error: &'a (dyn std::error::Error +
 
 /// What is wrong with the other side's certificate, if that is why there is no connection.
 fn distrust(error: &(dyn std::error::Error + 'static)) -> Option<String> {
-    std::iter::successors(Some(error), |error| error.source()).find_map(|error| {
-        // An I/O error hides the one it was made of from `source`.
-        let within = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let found = match within {
-            Some(within) => within.downcast_ref::<rustls::Error>(),
-            None => error.downcast_ref::<rustls::Error>(),
-        };
-        match found? {
-            rustls::Error::InvalidCertificate(why) => Some(why.to_string()),
-            _ => None,
-        }
-    })
+    if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
+        return Some(why.to_string());
+    }
+    // An I/O error hides the one it was made of from `source`, and may be made of another I/O error.
+    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(within) => distrust(within),
+        None => error.source().and_then(distrust),
+    }
 }
 
 /// An error and its causes on one line, each said once.

@@ -144,14 +144,15 @@ impl Disk {
     pub(super) fn create_folders(&self, root: &Path, folder: &Path) -> Result<(), BlobError> {
         let known =
             |folders: &Mutex<HashSet<PathBuf>>| folders.lock().unwrap_or_else(PoisonError::into_inner).contains(folder);
-        if folder == root || known(&self.flushed_folders) {
+        // Looked at again: somebody else may have tidied up.
+        if folder == root || (known(&self.flushed_folders) && folder.is_dir()) {
             return Ok(());
         }
         let parent = folder.parent().unwrap_or(root);
         self.create_folders(root, parent)?;
         let made = self.tell(&Operation::CreateFolder(folder)).and_then(|()| fs::create_dir(folder));
         match made {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !folder.is_dir() => {
                 return Err(BlobError::io("creating the folder", folder)(error));
             }
             Ok(()) | Err(_) => self.sync_folder(parent)?,
