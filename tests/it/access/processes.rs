@@ -15,7 +15,7 @@ use acervo_store::db::principals::PrincipalKind;
 use acervo_tests::processes::{Installation, Process, eventually};
 use bytes::Bytes;
 use chrono::DateTime;
-use reqwest::{Client, RequestBuilder};
+use reqwest::Client;
 use serde_json::{Value, json as value};
 
 use crate::serve::Answer;
