@@ -272,9 +272,9 @@ async fn a_manual_gate_opens_and_closes_as_its_maintainers_say() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_manage_a_repository_learns_and_changes_nothing_of_its_register() {
     let hub = gated().await;
-    let body = value!({ "user": "eve", "status": "accepted" });
-    let eve = hub.stranger("eve").await;
-    let asked = hub.post("/api/models/acme/asks/ask-access").bearer_auth(&eve);
+    let body = value!({ "user": "erin", "status": "accepted" });
+    let erin = hub.stranger("erin").await;
+    let asked = hub.post("/api/models/acme/asks/ask-access").bearer_auth(&erin);
     assert_eq!(Answer::to(asked.json(&value!({ "terms": terms_of(TERMS) }))).await.status, 200);
     let all = callers(&hub).await;
     let before = told(&hub).await.len();

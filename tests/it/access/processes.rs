@@ -45,31 +45,28 @@ async fn token(hub: &Hub, name: &str, role: Role) -> String {
     identity::create_token(hub, &Caller::System, &request).await.unwrap().text
 }
 
-/// Statements that a process has logged so far, with the time of each.
-fn logged_statements(process: &Process) -> Vec<(String, i64, Value)> {
+/// Statements that a process has logged so far in lines that hold this text, with the time of each in milliseconds.
+fn statements(process: &Process, marked: &str) -> Vec<(String, i64)> {
     let log = process.log();
+    // The last line may be but half written.
     let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    whole
-        .lines()
-        .filter_map(|line| {
-            let line: Value = serde_json::from_str(line).ok()?;
-            if line["target"] != "sqlx::query" {
-                return None;
-            }
-            let summary = line["summary"].as_str()?;
-            let text = line["db.statement"].as_str().map_or("", str::trim);
-            let text = if text.is_empty() { summary } else { text };
-            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            let at = DateTime::parse_from_rfc3339(line["timestamp"].as_str()?).ok()?;
-            Some((text, at.timestamp_millis(), line))
+    let lines = whole.lines().filter(|line| line.contains(marked) && line.contains("sqlx::query"));
+    lines
+        .map(|line| {
+            let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            let field = |name: &str| line[name].as_str().unwrap_or_default();
+            // Short ones are logged as their own summary.
+            let text = [field("db.statement"), field("summary")].into_iter().find(|text| !text.trim().is_empty());
+            let text = text.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+            (text, DateTime::parse_from_rfc3339(field("timestamp")).unwrap().timestamp_millis())
         })
         .collect()
 }
 
 /// When a process has looked for changes of others.
 fn looks(process: &Process) -> Vec<i64> {
-    let all = logged_statements(process).into_iter();
-    all.filter(|(text, ..)| text.starts_with("SELECT \"generation\"")).map(|(_, at, _)| at).collect()
+    let all = statements(process, "generation").into_iter();
+    all.filter(|(text, _)| text.starts_with("SELECT \"generation\"")).map(|(_, at)| at).collect()
 }
 
 /// Asks a process until the answer is another one, since a change that is committed by now.
@@ -161,10 +158,7 @@ async fn what_one_process_changes_holds_there_at_once_and_in_another_within_a_se
 
 /// What a process has asked the database for a request so far, by the id that the request was given.
 fn asked_for(process: &Process, id: &str) -> Vec<String> {
-    let of_it =
-        |line: &Value| line["spans"].as_array().is_some_and(|spans| spans.iter().any(|span| span["request.id"] == id));
-    let mut asked: Vec<String> =
-        logged_statements(process).into_iter().filter(|(_, _, line)| of_it(line)).map(|(text, ..)| text).collect();
+    let mut asked: Vec<String> = statements(process, id).into_iter().map(|(text, _)| text).collect();
     asked.sort_unstable();
     asked
 }

@@ -7,6 +7,7 @@ use acervo_core::RepoKind;
 use acervo_store::db::repos::Repo;
 use actix_web::HttpRequest;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::error::HubError;
 
@@ -42,10 +43,12 @@ fn kind_of(req: &HttpRequest) -> Result<RepoKind, HubError> {
         .ok_or_else(|| HubError::Invalid("the URL names no repository type; use models, datasets or spaces".to_owned()))
 }
 
-/// Reads a body of JSON, whatever type it claims to have.
+/// Reads a body that is a JSON object, whatever type it claims to have.
 fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, HubError> {
     let refused = |error: serde_json::Error| HubError::Invalid(format!("the body is not usable: {error}"));
-    serde_json::from_slice(body).map_err(refused)
+    // Serde would take a list for an object whose fields are not named.
+    let object: Map<String, Value> = serde_json::from_slice(body).map_err(refused)?;
+    serde_json::from_value(Value::Object(object)).map_err(refused)
 }
 
 /// Refuses what follows a revision where nothing may: then it was part of a name that is not here.
