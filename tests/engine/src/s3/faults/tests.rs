@@ -4,7 +4,7 @@ use futures::StreamExt;
 use hyper::Method;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload, RetryConfig};
+use object_store::{ObjectStoreExt, PutPayload, RetryConfig};
 use tempfile::TempDir;
 
 use super::Fault;
