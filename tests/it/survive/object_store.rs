@@ -8,6 +8,7 @@ mod downloads;
 mod link;
 mod overtaken;
 
+use acervo::config::Config;
 use acervo_store::db::jobs::{Job, State};
 use acervo_test_engine::s3::faults::Fault;
 use acervo_tests::fake_upstream::FakeUpstream;
@@ -27,7 +28,7 @@ const CARD: &str = "README.md";
 const VOCABULARY: &str = "vocabulary.txt";
 
 /// Cases that are worked at the same time; most of them wait.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 3;
 
 /// Of parts of 5 MiB, the file known by its SHA-256 has two and the others one.
 fn fixture() -> RepoFixture {
@@ -160,7 +161,7 @@ async fn work_off(fixture: RepoFixture, cases: Vec<Case>) {
 async fn survive(fixture: &RepoFixture, case: Case) {
     let Case { name, ends, faults } = case;
     let upstream = FakeUpstream::start(vec![fixture.clone()]).await.unwrap();
-    let hub = TestHub::on_s3(&upstream.endpoint(), |_| {}).await;
+    let hub = on_s3(&upstream, |_| {}).await;
     let ordered = faults.len();
     for fault in faults {
         hub.s3().faults().order(fault);
@@ -184,6 +185,15 @@ async fn survive(fixture: &RepoFixture, case: Case) {
     }
     assert_all_is_well(&upstream, &hub, fixture, &name).await;
     assert_nothing_is_left_on_the_server(&hub, &name);
+}
+
+/// A hub that is patient with its upstream, which is not the subject here.
+async fn on_s3(upstream: &FakeUpstream, change: impl FnOnce(&mut Config)) -> TestHub {
+    TestHub::on_s3(&upstream.endpoint(), |config| {
+        config.upstream.read_timeout_seconds = 120;
+        change(config);
+    })
+    .await
 }
 
 fn assert_end(name: &str, ends: Ends, job: &Job) {

@@ -208,9 +208,9 @@ async fn every_table_round_trips(db: &Database) {
             commit_oid: oid("commit"),
             path: "data/Ω.parquet".to_owned(),
             verified_by: provenance::VerifiedBy::GitOid,
-            way: provenance::Way::Found,
             job_id: Some(Uuid::now_v7()),
             received_at: Ts(1),
+            way: provenance::Way::Found,
         },
     )
     .await;

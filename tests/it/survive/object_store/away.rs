@@ -5,13 +5,13 @@ use acervo_store::db::jobs::State;
 use acervo_test_engine::S3Server;
 use acervo_tests::fake_upstream::{FakeUpstream, Fault, Origin};
 use acervo_tests::processes::{Installation, Process, eventually};
-use acervo_tests::test_hub::{TestHub, header};
+use acervo_tests::test_hub::header;
 use reqwest::Response;
 use serde_json::{Value, json};
 
 use super::super::{assert_served_whole, client, finished, queued};
 use super::downloads::{assert_refused_for_now, assert_resumes, read};
-use super::{Ends, LARGE, MODEL, NAME, assert_all_is_well, assert_end, fixture};
+use super::{Ends, LARGE, MODEL, NAME, assert_all_is_well, assert_end, fixture, on_s3};
 
 async fn get(server: &Process, path: &str) -> Response {
     client().get(format!("{}{path}", server.url())).send().await.unwrap()
@@ -92,7 +92,7 @@ async fn a_server_started_without_s3_ends_with_the_way_out_when_it_has_waited_lo
 async fn an_s3_server_that_dies_in_mid_sync_and_in_mid_download_costs_no_byte_of_upstream() {
     let upstream = FakeUpstream::start(vec![fixture()]).await.unwrap();
     upstream.fault(Fault::stall_after(4_000_000).on(LARGE).at(Origin::Cdn));
-    let hub = TestHub::on_s3(&upstream.endpoint(), |config| config.upstream.read_timeout_seconds = 120).await;
+    let hub = on_s3(&upstream, |_| {}).await;
     let mirror = hub.mirror(MODEL, NAME).await;
     let death = async {
         upstream.wait_fired(1).await;

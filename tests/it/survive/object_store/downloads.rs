@@ -6,11 +6,11 @@ use acervo_tests::fake_upstream::FakeUpstream;
 use acervo_tests::test_hub::{TestHub, header};
 use reqwest::{Method, Response};
 
-use super::{CARD, LARGE, MODEL, NAME, assert_all_is_well, at, fixture};
+use super::{CARD, LARGE, MODEL, NAME, assert_all_is_well, at, fixture, on_s3};
 
 async fn synced() -> (FakeUpstream, TestHub) {
     let upstream = FakeUpstream::start(vec![fixture()]).await.unwrap();
-    let hub = TestHub::on_s3(&upstream.endpoint(), |config| config.storage.attempts_max = 2).await;
+    let hub = on_s3(&upstream, |config| config.storage.attempts_max = 2).await;
     hub.synced(MODEL, NAME).await;
     (upstream, hub)
 }

@@ -9,13 +9,13 @@ use acervo_tests::processes::eventually;
 use acervo_tests::test_hub::{TestHub, header};
 
 use super::downloads::{assert_resumes, read};
-use super::{Ends, LARGE, MODEL, NAME, assert_all_is_well, assert_end, fixture};
+use super::{Ends, LARGE, MODEL, NAME, assert_all_is_well, assert_end, fixture, on_s3};
 
 /// A hub whose S3 server is reached through a proxy.
 async fn through_proxy(change: impl FnOnce(&mut Config)) -> (FakeUpstream, TestHub, FaultProxy) {
     let upstream = FakeUpstream::start(vec![fixture()]).await.unwrap();
     let mut proxy = None;
-    let hub = TestHub::on_s3(&upstream.endpoint(), |config| {
+    let hub = on_s3(&upstream, |config| {
         let endpoint = config.storage.endpoint.take().unwrap();
         let server = endpoint.trim_start_matches("http://").parse().unwrap();
         let between = FaultProxy::start(server).unwrap();

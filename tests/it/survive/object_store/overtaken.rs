@@ -9,12 +9,11 @@ use acervo_store::db::jobs::State;
 use acervo_store::db::uploads;
 use acervo_tests::fake_upstream::{FakeUpstream, Fault, Origin};
 use acervo_tests::processes::eventually;
-use acervo_tests::test_hub::TestHub;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::super::{assert_nothing_is_left, assert_served_whole, assert_stored, queued};
-use super::{LARGE, NAME, assert_nothing_is_left_on_the_server, fixture};
+use super::super::{assert_nothing_is_left, assert_served_whole, assert_stored, large_and_small, queued};
+use super::{LARGE, NAME, assert_nothing_is_left_on_the_server, on_s3};
 
 const DAY_MILLISECONDS: i64 = 24 * 3600 * 1000;
 
@@ -26,10 +25,11 @@ async fn work(hub: &Hub) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_of_an_overtaken_worker_is_aborted_when_the_content_is_held() {
-    let upstream = FakeUpstream::start(vec![fixture()]).await.unwrap();
+    let fixture = large_and_small(NAME, 7_000_000, 2);
+    let upstream = FakeUpstream::start(vec![fixture.clone()]).await.unwrap();
     // After its first part, for good.
-    upstream.fault(Fault::stall_after(5_300_000).on(LARGE).at(Origin::Cdn));
-    let hub = TestHub::on_s3(&upstream.endpoint(), |config| config.upstream.read_timeout_seconds = 120).await;
+    upstream.fault(Fault::stall_after(6_500_000).on(LARGE).at(Origin::Cdn));
+    let hub = on_s3(&upstream, |_| {}).await;
     let other = Hub::open(hub.hub().config().clone()).await.unwrap();
     other.clock().set_ahead(DAY_MILLISECONDS);
     let (_, job) = queued(hub.hub(), NAME).await;
@@ -52,7 +52,7 @@ async fn an_upload_of_an_overtaken_worker_is_aborted_when_the_content_is_held() 
     })
     .await;
     assert_nothing_is_left_on_the_server(&hub, "overtaken");
-    assert_served_whole(hub.url(), &fixture(), "overtaken").await;
-    assert_stored(hub.hub(), &[&fixture()], "overtaken").await;
+    assert_served_whole(hub.url(), &fixture, "overtaken").await;
+    assert_stored(hub.hub(), &[&fixture], "overtaken").await;
     assert_nothing_is_left(hub.hub(), "overtaken").await;
 }

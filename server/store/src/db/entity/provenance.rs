@@ -29,12 +29,12 @@ pub struct Model {
     pub path: String,
     /// Declared digest that they were found to match.
     pub verified_by: VerifiedBy,
-    /// How they came.
-    pub way: Way,
     /// Job that fetched or found them; the job's row may be gone.
     pub job_id: Option<Uuid>,
-    /// When they had arrived whole.
+    /// When they had arrived whole, or were found to be.
     pub received_at: Ts,
+    /// How they came.
+    pub way: Way,
 }
 
 /// Declared digest that arriving bytes were checked against.
