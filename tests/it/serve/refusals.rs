@@ -183,6 +183,7 @@ fn addresses(pattern: &str, commit: &str) -> Vec<String> {
             for rest in rests {
                 let address = pattern.replace("{repo}", repo).replace("{plural}", plural).replace("{rest}", rest);
                 let address = address.replace("{commit}", commit).replace("{name}", "acervo.css");
+                let address = address.replace("{status}", "pending");
                 assert!(!address.contains('{'), "this test knows no value for a part of `{pattern}`");
                 found.push(address);
             }

@@ -1,6 +1,6 @@
 //! What is remembered: warm answers ask neither the database nor the store, and a change is seen at once.
 
-use acervo::app::identity;
+use acervo::app::{cache, identity};
 use acervo_core::{Caller, RepoKind, Role, Visibility};
 use acervo_tests::test_hub::TestHub;
 use serde_json::Value;
@@ -41,6 +41,8 @@ async fn counted(hub: &TestHub, outcome: &str) -> u64 {
 async fn warm_answers_need_neither_the_database_nor_the_store() {
     let hub = warm_hub().await;
     let token = hub.token("robot", Role::Reader).await;
+    // What was changed until now is dropped here, and not a moment later.
+    cache::follow_generation(hub.hub()).await.unwrap();
     let mut cold = Vec::new();
     for question in QUESTIONS {
         assert_eq!(Answer::to(hub.head(question)).await.status, 200, "{question}");

@@ -181,7 +181,7 @@ impl Caches {
 /// Forgets everything if another process on this database has changed something; called twice a second.
 pub async fn follow_generation(hub: &Hub) -> Result<(), HubError> {
     let now = generation::current(hub.db().reader()).await?;
-    if hub.caches().generation.swap(now, Ordering::AcqRel) != now {
+    if hub.caches().generation.fetch_max(now, Ordering::AcqRel) < now {
         hub.caches().clear();
     }
     Ok(())

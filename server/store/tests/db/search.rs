@@ -2,12 +2,13 @@
 
 use acervo_core::card::Card;
 use acervo_core::catalog::{Facts, describe};
+use acervo_core::gate::{Gate, GateMode};
 use acervo_core::words::{Question, Words};
 use acervo_core::{CommitOid, RefKind, RepoKind, Sha256Digest, Visibility};
 use acervo_store::db::commits::{self, LogEntry};
 use acervo_store::db::repos::{self, ReadScope, Repo};
 use acervo_store::db::search::{self, Among, Filter, GatedIs, Position, Row, Sort, Tier, UnreadCard};
-use acervo_store::db::{Database, blobs, refs};
+use acervo_store::db::{Database, blobs, gates, refs};
 use sea_orm::ConnectionTrait;
 
 use crate::support::{at, migrated, number, repo};
@@ -194,7 +195,7 @@ async fn a_list_is_the_same_whichever_way_its_pages_are_found() {
     let repos = corpus(&db).await;
     repos::set_visibility(db.writer(), repos[5].id, Visibility::Private).await.unwrap();
     repos::set_visibility(db.writer(), repos[6].id, Visibility::Internal).await.unwrap();
-    repos::note_published(db.writer(), repos[2].id, repos::Gated::Manual, None, at(1)).await.unwrap();
+    gates::set(db.writer(), repos[2].id, Gate { mode: GateMode::Manual, terms: None }).await.unwrap();
     let filter = |change: fn(&mut Filter)| {
         let mut filter = Filter { kind: Some(RepoKind::Model), ..Filter::all(stranger()) };
         change(&mut filter);
