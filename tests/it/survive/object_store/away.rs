@@ -50,14 +50,22 @@ async fn a_server_started_before_s3_waits_for_it_and_outlives_its_deaths() {
     let (_, job) = queued(&hub, NAME).await;
     assert_eq!(finished(&hub, job).await.state, State::Succeeded);
 
-    for path in [LARGE, "README.md"] {
+    for death in 1..=2 {
         s3(&installation).stop();
         // What it said a moment ago is believed for a moment.
         eventually("it notices", async || (readiness(&server).await.0 == 503).then_some(())).await;
         assert_eq!(readiness(&server).await, said(false, "failed"));
         assert_eq!(get(&server, "/healthz").await.status(), 200, "the process is alive");
-        let address = format!("/{NAME}/resolve/main/{path}");
+        let address = format!("/{NAME}/resolve/main/{LARGE}");
         assert_refused_for_now(get(&server, &address).await).await;
+        let small = get(&server, &format!("/{NAME}/resolve/main/README.md")).await;
+        if death == 1 {
+            assert_refused_for_now(small).await;
+        } else {
+            // It was asked for after the first death, and is remembered.
+            assert_eq!(small.status(), 200);
+            assert!(small.bytes().await.unwrap() == fixture().entry("README.md").bytes);
+        }
         let described = client().head(format!("{}{address}", server.url())).send().await.unwrap();
         assert_eq!(described.status(), 200);
         for metadata in [format!("/api/models/{NAME}"), format!("/api/models/{NAME}/tree/main"), "/".to_owned()] {
