@@ -75,7 +75,7 @@ CREATE INDEX repo_tag_tag ON repo_tag (repo_kind, tag, visibility, repo_id, kind
 /// letter beyond ASCII for part of a word. Nothing but who has which word in which column is kept.
 const WORDS_OF_SQLITE: &str = "
 CREATE VIRTUAL TABLE repo_words USING fts5 (
-    labels, card, tokenize = 'ascii', detail = column, columnsize = 0, content = '', contentless_delete = 1
+    labels, card, tokenize = 'ascii', detail = column, content = '', contentless_delete = 1
 );
 ";
 

@@ -174,6 +174,7 @@ pub(super) fn has_one_of(sql: &mut Sql, repo_id: &str, keys: &[String]) {
 }
 
 /// Where a row's namespace is found.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Namespace {
     /// In a column of its own.
     Column(&'static str),
