@@ -47,6 +47,9 @@ const TAG_LISTS_MAX: u64 = 100;
 
 type Epoch = u64;
 
+/// How a cache is to be.
+type Plan<K, V> = CacheBuilder<(Epoch, K), V, Cache<(Epoch, K), V>>;
+
 /// Answers of one kind, as many as fit, found and missed ones counted.
 pub struct Remembered<K, V> {
     cache: Cache<(Epoch, K), V>,
@@ -54,8 +57,8 @@ pub struct Remembered<K, V> {
 }
 
 impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Remembered<K, V> {
-    fn new(cache: CacheBuilder<(Epoch, K), V, Cache<(Epoch, K), V>>, metrics: &Metrics, name: &'static str) -> Self {
-        Remembered { cache: cache.build(), counters: metrics.cache(name) }
+    fn new(plan: Plan<K, V>, metrics: &Metrics, name: &'static str) -> Self {
+        Remembered { cache: plan.build(), counters: metrics.cache(name) }
     }
 
     /// What is remembered under a key; `look_up` finds it otherwise, and only success is remembered.

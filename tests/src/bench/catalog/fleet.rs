@@ -5,12 +5,13 @@
 use acervo::app::catalog;
 use acervo::context::Hub;
 use acervo_core::card::{self, Card};
+use acervo_core::gate::{Gate, GateMode};
 use acervo_core::listing::{EntryKind, Listing};
 use acervo_core::{GitOid, RefKind, RepoKind, Selection, Sha256Digest, Timestamp, TreeEntry, Visibility};
 use acervo_store::db::commits::{Fetching, LogEntry};
 use acervo_store::db::principals::{NamespaceKind, NamespaceOrigin};
 use acervo_store::db::repos::{Gated, NewRepo};
-use acervo_store::db::{Transaction, blobs, commit, commits, generation, principals, refs, repos, trees};
+use acervo_store::db::{Transaction, blobs, commit, commits, gates, generation, principals, refs, repos, trees};
 use anyhow::Result;
 use serde_json::json;
 
@@ -203,7 +204,10 @@ impl Fleet {
         tags.add("region:us");
         tags.add(&format!("arxiv:{}", mixed(number ^ 0x66) % 30_000));
         commits::set_card(tx, commit_id, Some((blob_id, &card)), &tags.into_list(), at).await?;
-        repos::note_published(tx, repo.id, if number % 50 == 0 { Gated::Auto } else { Gated::None }, None, at).await?;
+        repos::note_published(tx, repo.id, Gated::None, None, at).await?;
+        if number.is_multiple_of(50) {
+            gates::set(tx, repo.id, Gate { mode: GateMode::Automatic, terms: None }).await?;
+        }
         refs::move_to(tx, repo.id, RefKind::Branch, "main", (commit_id, oid), "bench", at).await?;
         catalog::refresh(tx, repo.id).await?;
         Ok(())
