@@ -9,10 +9,4 @@
 mod access;
 mod cli;
 mod clients;
-mod demo;
-mod deploy;
-mod serve;
-mod starting;
-mod survive;
-mod sync;
-mod tidy;
+mod contract;
