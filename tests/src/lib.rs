@@ -12,5 +12,6 @@ pub mod fake_upstream;
 pub mod fault_proxy;
 pub mod fixture;
 pub mod forward_proxy;
+pub mod path_proxy;
 pub mod processes;
 pub mod test_hub;
