@@ -9,8 +9,10 @@
 mod access;
 mod cli;
 mod clients;
+mod crawler;
 mod demo;
 mod deploy;
+mod sequences;
 mod serve;
 mod starting;
 mod survive;
