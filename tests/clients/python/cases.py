@@ -52,8 +52,9 @@ docstring names those beyond the first block), or if the fixture holds nothing o
                   "lossless"?: false where the tokenizer does not give the text back as it was,
                   "templates"?: names of its chat templates}]
     dataset       {"repo", "splits": {name: [row, ..]}}
-    tables        {"repo", "commit", "configurations": {name: {split: [row, ..]}}, "default": a configuration,
-                  "csv", "parquet": paths of its files, "parquet_bytes": size, "converted": ref of converted files}
+    tables        {"repo", "commit", "formats": [{"repo", "default": a configuration, "configurations": {name: {split:
+                  [row, ..]}}}], "csv", "parquet": paths of files, "csv_rows", "parquet_rows": what is in them,
+                  "parquet_bytes": size, "converted": ref whose rows are those of the parquet file}
 """
 
 from __future__ import annotations

@@ -22,8 +22,10 @@ const TABLES: &str = "acme/tablas";
 const PARQUET: &str = "columnas/train-00000-of-00001.parquet";
 const CSV: &str = "data/train-00000-of-00002.csv";
 
-/// Three configurations, of three formats; splits by name, by pattern and by folder.
-const CARD: &str = "---
+/// Cards whose configurations name their files by path, by pattern and by folder. A repository has one format, since
+/// `datasets` reads all of it in one way.
+const CARDS: [&str; 3] = [
+    "---
 license: cc0-1.0
 configs:
 - config_name: frases
@@ -33,37 +35,52 @@ configs:
     path: data/train-00000-*.csv
   - split: test
     path: [data/test.csv, data/train-00001-of-00002.csv]
-- config_name: cuentas
-  data_files:
-  - split: train
-    path: cuentas/*/part-*.jsonl
-  - split: validation
-    path: cuentas/validation.jsonl
-- config_name: columnas
-  data_dir: columnas
+- config_name: una
+  data_files: data/test.csv
 ---
 # Tablas
-";
+",
+    "---
+configs:
+- config_name: cuentas
+  default: true
+  data_files:
+  - split: train
+    path: \"*/part-*.jsonl\"
+  - split: validation
+    path: validation.jsonl
+- config_name: pocas
+  data_files: a/part-0.jsonl
+---
+",
+    "---
+configs:
+- config_name: columnas
+  default: true
+  data_dir: columnas
+- config_name: otras
+  data_dir: otras
+---
+",
+];
 
-/// Rows of the configurations, by split.
-fn configurations() -> Value {
-    let phrase = |n: i64, text: &str, weight: f64| json!({ "id": n, "texto": text, "peso": weight });
-    let count = |n: i64, tags: &[&str]| json!({ "n": n, "tags": tags, "meta": { "k": n * 2, "who": "ñandú" } });
-    let columns = (0..3000).map(|n: i64| {
-        let name = if n % 7 == 0 { Value::Null } else { json!(format!("name {n}")) };
-        json!({ "id": n, "valor": n as f64 / 4.0, "nombre": name, "par": n % 2 == 0 })
-    });
-    json!({
-        "frases": {
-            "train": [phrase(1, "una, con coma", 0.5), phrase(2, "dos \"entre\" comillas", 1.5), phrase(3, "tres: ñandú 你好", 2.25)],
-            "test": [phrase(4, "cuatro", 3.5), phrase(5, "cinco\nen dos", 4.5)],
-        },
-        "cuentas": {
-            "train": [count(1, &["a"]), count(2, &["a", "b"]), count(3, &["c"])],
-            "validation": [count(4, &["d", "e"])],
-        },
-        "columnas": { "train": columns.collect::<Vec<_>>() },
-    })
+fn phrases() -> Vec<Value> {
+    let texts = ["una, con coma", "dos \"entre\" comillas", "tres: ñandú 你好", "cuatro", "cinco\nen dos"];
+    let row = |(n, text): (usize, &str)| json!({ "id": n + 1, "texto": text, "peso": n as f64 + 0.25 });
+    texts.into_iter().enumerate().map(row).collect()
+}
+
+fn counts() -> Vec<Value> {
+    let row = |n: usize| json!({ "n": n, "tags": ["a", "b", "c"][..=n % 3], "meta": { "k": n * 2, "who": "ñandú" } });
+    (0..3).map(row).chain([json!({ "n": 9, "tags": ["d", "e"], "meta": { "k": 1, "who": "you" } })]).collect()
+}
+
+fn columns() -> Vec<Value> {
+    let row = |n: u32| {
+        let name = if n % 7 == 0 { Value::Null } else { json!(format!("name {n} ").repeat(8)) };
+        json!({ "id": n, "valor": f64::from(n) / 4.0, "nombre": name, "par": n % 2 == 0 })
+    };
+    (0..3000).map(row).collect()
 }
 
 fn csv(rows: &[Value]) -> String {
@@ -88,29 +105,45 @@ fn parquet(rows: &[Value]) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
-fn tables() -> (RepoFixture, Value) {
-    let rows = configurations();
-    let of = |name: &str, split: &str| rows[name][split].as_array().unwrap().clone();
-    let table = parquet(&of("columnas", "train"));
-    let (test, counts) = (of("frases", "test"), of("cuentas", "train"));
-    let fixture = RepoFixture::dataset(TABLES)
-        .file("README.md", CARD)
-        .file(CSV, csv(&of("frases", "train")))
-        .file("data/test.csv", csv(&test[..1]))
-        .file("data/train-00001-of-00002.csv", csv(&test[1..]))
-        .file("cuentas/a/part-0.jsonl", lines(&counts[..1]))
-        .file("cuentas/b/part-1.jsonl", lines(&counts[1..]))
-        .file("cuentas/validation.jsonl", lines(&of("cuentas", "validation")))
+/// Repositories of tables, the one with everything first, and what there is to be read.
+fn tables() -> ([RepoFixture; 3], Value) {
+    let (phrases, counts, columns) = (phrases(), counts(), columns());
+    let table = parquet(&columns);
+    let first = RepoFixture::dataset(TABLES)
+        .file("README.md", CARDS[0])
+        .file(CSV, csv(&phrases[..3]))
+        .file("data/test.csv", csv(&phrases[3..4]))
+        .file("data/train-00001-of-00002.csv", csv(&phrases[4..]))
         .lfs(PARQUET, &table)
         .with_xet()
         .convert("parquet", "Convert", |commit| {
             commit.file(".gitattributes", "*.parquet filter=lfs -text\n").lfs("default/train/0000.parquet", &table)
         });
+    let second = RepoFixture::dataset("acme/cuentas")
+        .file("README.md", CARDS[1])
+        .file("a/part-0.jsonl", lines(&counts[..1]))
+        .file("b/part-1.jsonl", lines(&counts[1..3]))
+        .file("validation.jsonl", lines(&counts[3..]));
+    let third = RepoFixture::dataset("acme/columnas")
+        .file("README.md", CARDS[2])
+        .lfs(PARQUET, &table)
+        .lfs("otras/train.parquet", parquet(&columns[10..20]));
+    let formats = json!([
+        { "repo": first.name, "default": "frases", "configurations": {
+            "frases": { "train": phrases[..3], "test": phrases[3..] }, "una": { "train": phrases[3..4] },
+        } },
+        { "repo": second.name, "default": "cuentas", "configurations": {
+            "cuentas": { "train": counts[..3], "validation": counts[3..] }, "pocas": { "train": counts[..1] },
+        } },
+        { "repo": third.name, "default": "columnas", "configurations": {
+            "columnas": { "train": columns }, "otras": { "train": columns[10..20] },
+        } },
+    ]);
     let stated = json!({
-        "repo": TABLES, "commit": fixture.head(), "configurations": rows, "default": "frases", "csv": CSV,
-        "parquet": PARQUET, "parquet_bytes": table.len(), "converted": CONVERTED,
+        "repo": TABLES, "commit": first.head(), "formats": formats, "csv": CSV, "csv_rows": phrases[..3],
+        "parquet": PARQUET, "parquet_rows": columns, "parquet_bytes": table.len(), "converted": CONVERTED,
     });
-    (fixture, stated)
+    ([first, second, third], stated)
 }
 
 /// The Llama of the demonstration with more templates, and with a few tensors in a single file.
@@ -163,16 +196,23 @@ async fn tables_and_models_of_every_form_load_in_stock_libraries() {
     let generated = TempDir::new().unwrap();
     let folder: PathBuf = generated.path().join("plantillas");
     let ((tables, stated), (model, models)) = (tables(), templates(&folder));
-    let upstream = FakeUpstream::start(vec![tables.clone(), model.clone()]).await.unwrap();
+    let [tables, others @ ..] = tables;
+    let mut repos = vec![tables.clone(), model.clone()];
+    repos.extend(others.clone());
+    let upstream = FakeUpstream::start(repos).await.unwrap();
     let hub = TestHub::start(&upstream.endpoint()).await;
     let mut request = order(RepoKind::Dataset, TABLES);
     request.revisions = vec!["main".to_owned(), CONVERTED.to_owned()];
     let mirror = hub.mirror_with(request).await;
     hub.sync(&mirror).await;
     hub.synced(RepoKind::Model, &model.name).await;
+    for other in &others {
+        hub.synced(RepoKind::Dataset, &other.name).await;
+    }
 
     let (mut of_tables, mut of_model) = (expect::repo(&tables), expect::repo(&model));
     of_tables.insert("tables".to_owned(), stated);
+    of_tables.insert("card".to_owned(), json!({ "license": "cc0-1.0" }));
     of_model.insert("models".to_owned(), models);
     let scenes = json!({ "tables": of_tables, "templates": of_model });
     let (table, mut failures) = (Table::load(), Vec::new());
