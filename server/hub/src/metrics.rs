@@ -12,9 +12,9 @@ use prometheus_client::registry::{Registry, Unit};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RequestLabels {
     /// Method.
-    pub method: String,
+    pub method: &'static str,
     /// Route pattern, never the path itself.
-    pub route: String,
+    pub route: &'static str,
     /// Status.
     pub status: u16,
 }

@@ -55,7 +55,7 @@ fn every_metric_is_in_the_guide_and_no_other() {
     let guide = read("docs/operations.md");
     let metrics = Metrics::new();
     // A family shows itself from its first member on.
-    metrics.requests.get_or_create(&RequestLabels { method: "GET".into(), route: "/".into(), status: 200 }).inc();
+    metrics.requests.get_or_create(&RequestLabels { method: "GET", route: "/", status: 200 }).inc();
     let text = metrics.encode();
     let mut missing: BTreeSet<&str> =
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();

@@ -41,6 +41,9 @@ pub(crate) struct Options {
     /// Measure only these databases
     #[arg(long, value_enum)]
     only: Vec<Database>,
+    /// Once everything is made, wait for a line on standard input, so that nothing else runs while it is measured
+    #[arg(long)]
+    pause: bool,
     /// Folder on the disk to measure; everything goes into a new one below it, which is removed
     #[arg(long, default_value = ".")]
     folder: PathBuf,
@@ -86,7 +89,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut tables = Vec::new();
     for database in [Database::Sqlite, Database::Postgres] {
         if options.only.is_empty() || options.only.contains(&database) {
-            tables.push(measure(database, &fleet, questions, &binary, &at)?);
+            tables.push(measure(database, &fleet, questions, &binary, &at, options.pause)?);
         }
     }
     println!("{}\n", facts.iter().map(|fact| format!("- {fact}")).collect::<Vec<_>>().join("\n"));
@@ -95,7 +98,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 /// Makes the fleet in one database, serves it, and asks.
-fn measure(database: Database, fleet: &Fleet, questions: usize, binary: &Path, folder: &Path) -> Result<String> {
+fn measure(
+    database: Database,
+    fleet: &Fleet,
+    questions: usize,
+    binary: &Path,
+    folder: &Path,
+    pause: bool,
+) -> Result<String> {
     let name = format!("{database:?}").to_lowercase();
     say(&format!("making {} repositories in {name}", fleet.repos));
     let nowhere: SocketAddr = ([127, 0, 0, 1], 9).into();
@@ -113,6 +123,10 @@ fn measure(database: Database, fleet: &Fleet, questions: usize, binary: &Path, f
         cluster.execute_in("catalog", "VACUUM ANALYZE");
     }
     let made_in = started.elapsed();
+    if pause {
+        say(&format!("{name} is made; a line on standard input starts the measurement"));
+        std::io::stdin().read_line(&mut String::new())?;
+    }
     let server = acervo.serve()?;
     let mut text = format!(
         "| {name}: what is asked | first time p50 ms | p99 ms | again p50 ms | p99 ms | rows a page | aim |\n\

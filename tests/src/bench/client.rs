@@ -94,7 +94,8 @@ impl Connection {
     }
 }
 
-fn parsed(head: &[u8]) -> Result<Head> {
+/// Reads the head of an answer.
+pub(crate) fn parsed(head: &[u8]) -> Result<Head> {
     let text = std::str::from_utf8(head).context("the head of an answer is not text")?;
     let mut lines = text.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok());

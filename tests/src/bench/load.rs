@@ -112,25 +112,6 @@ pub(crate) fn ranges(target: &Target, clients: usize, range_bytes: u64, time: Du
     })
 }
 
-/// Each client asks for one answer, again and again, for a while.
-pub(crate) fn known(target: &Known, method: &str, clients: usize, time: Duration) -> Result<Answers> {
-    let length = target.body.len() as u64;
-    requests(target.addr, clients, time, |connection, _| {
-        let head = connection.request(method, &target.path, None)?;
-        ensure!(head.status == 200 && head.length == length, "unexpected answer: {head:?}");
-        if method == "HEAD" {
-            return Ok(Done::Bytes(0));
-        }
-        let mut right = true;
-        connection.body(length, |at, piece| {
-            let at = usize::try_from(at).unwrap_or(usize::MAX);
-            right &= target.body.get(at..at + piece.len()) == Some(piece);
-            Ok(())
-        })?;
-        Ok(if right { Done::Bytes(length) } else { Done::Wrong(target.path.clone()) })
-    })
-}
-
 /// Each client sends HEAD requests, one after the other, for a while.
 pub(crate) fn heads(target: &Target, clients: usize, time: Duration) -> Result<Answers> {
     requests(target.addr, clients, time, |connection, _| {

@@ -7,6 +7,7 @@ mod buffer;
 mod catalog;
 mod client;
 mod content;
+mod flood;
 mod ingest;
 mod load;
 mod machine;

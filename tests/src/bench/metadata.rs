@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
 use crate::client::Connection;
-use crate::load::{self, Known};
+use crate::flood::flood;
+use crate::load::Known;
 use crate::report::{self, Row};
 use crate::servers::{Acervo, files_below, free_address, nginx};
 use crate::turns::{Pair, by_turns};
@@ -27,8 +28,8 @@ pub(crate) struct Options {
     /// Rounds of each measurement
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Clients at the same time, each with one request at a time
-    #[arg(long, default_value_t = 8)]
+    /// Connections at the same time, each with one request at a time
+    #[arg(long, default_value_t = 32)]
     clients: usize,
     /// Folder to measure in; everything goes into a new one below it, which is removed
     #[arg(long, default_value = ".")]
@@ -44,7 +45,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let binary = binary(options.acervo.as_deref())?;
     let folder = tempfile::Builder::new().prefix("acervo-bench-").tempdir_in(&options.folder)?;
     let at = folder.path().canonicalize()?;
-    let facts = facts(&at, &binary)?;
+    let mut facts = facts(&at, &binary)?;
+    facts.push("neither server logs requests; all connections are held by one thread of the client".to_owned());
     say("making files and an upstream");
     let upstream = Upstream::start(&at.join("upstream"), 1 << 20, FILES)?;
     say("filling the store");
@@ -55,6 +57,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     fs::create_dir(&root)?;
     let addr = free_address()?;
     let nginx = nginx(&at.join("nginx"), addr, &files_below(addr, &root))?;
+    // nginx logs no requests either.
+    acervo.configure("[log]\nfilter = \"warn\"\n")?;
     let pair = Pair { acervo: acervo.serve()?, nginx };
 
     let small = upstream.small.first().context("no small file")?;
@@ -70,7 +74,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut rows: Vec<Row> = Vec::new();
     for (number, (what, method, path, aim)) in questions.into_iter().enumerate() {
         let targets = offered(&pair, &root, number, path)?;
-        let measure = |target: &Known| load::known(target, method, options.clients, time);
+        let measure = |target: &Known| flood(target, method, options.clients, time);
         rows.push(by_turns(&pair, &targets, what, options.clients, options.rounds, aim, measure)?);
     }
     println!("{}\n", facts.iter().map(|fact| format!("- {fact}")).collect::<Vec<_>>().join("\n"));

@@ -100,6 +100,13 @@ impl Acervo {
         Ok(fs::write(path, config)?)
     }
 
+    /// Adds to its configuration.
+    pub(crate) fn configure(&self, more: &str) -> Result<()> {
+        let path = self.folder.join("acervo.toml");
+        let config = fs::read_to_string(&path)? + more;
+        Ok(fs::write(path, config)?)
+    }
+
     /// A command of this installation.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);

@@ -1,9 +1,8 @@
 //! Route patterns: the short form in which the router page writes them, and how a path is split by one.
 //!
 //! `{repo}` stands for `{ns}/{name}` and for a bare `{name}`; `{plural}` for the three kinds; `{rest}` for one or more
-//! further segments. The router decides which pattern a path matches, and the same pattern then splits the raw path, so
-//! the two can never disagree on which segment is a marker. actix matches with `%2F` still encoded, hence both see the
-//! same slashes.
+//! further segments. The raw path is cut into segments before anything is decoded, once to find its pattern and once to
+//! be split by it, so an encoded slash never moves a marker.
 
 use std::ops::Range;
 
@@ -34,6 +33,23 @@ enum Piece {
     Rest,
 }
 
+impl Piece {
+    /// Whether one segment of a raw path can stand here.
+    fn matches(&self, segment: &str) -> bool {
+        match self {
+            Piece::Literal(literal) => is_text(segment, literal),
+            Piece::Plural => RepoKind::ALL.iter().any(|kind| is_text(segment, kind.plural())),
+            Piece::Commit => segment.len() == 40 && segment.bytes().all(|b| b.is_ascii_hexdigit()),
+            Piece::Namespace | Piece::Name | Piece::Other(_) | Piece::Rest => !segment.is_empty(),
+        }
+    }
+}
+
+/// Whether a raw segment stands for this text: plain in nearly every request, but any letter may be escaped.
+fn is_text(segment: &str, text: &str) -> bool {
+    segment == text || (segment.contains('%') && decode(segment).is_ok_and(|decoded| decoded == text))
+}
+
 /// A raw path, split by its pattern; nothing is decoded yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Split<'a> {
@@ -57,22 +73,22 @@ impl Pattern {
         if line.contains("{repo}") { vec![Pattern { line, pieces: pieces(true) }, bare] } else { vec![bare] }
     }
 
-    /// The pattern as actix reads it, from its `skip`th segment on.
-    pub(super) fn actix(&self, skip: usize) -> String {
-        let mut text = String::new();
-        for piece in self.pieces.iter().skip(skip) {
-            text.push('/');
-            text.push_str(match piece {
-                Piece::Literal(literal) => literal,
-                Piece::Plural => "{plural:models|datasets|spaces}",
-                Piece::Namespace => "{ns}",
-                Piece::Name => "{name}",
-                Piece::Commit => "{commit:[0-9a-fA-F]{40}}",
-                Piece::Other(name) => name,
-                Piece::Rest => "{rest:.+}",
-            });
-        }
-        if text.is_empty() { "/".to_owned() } else { text }
+    /// Whether these segments of a raw path are of this form.
+    pub(super) fn matches(&self, segments: &[&str]) -> bool {
+        let (pieces, has_rest) = match self.pieces.split_last() {
+            Some((Piece::Rest, before)) => (before, true),
+            _ => (self.pieces.as_slice(), false),
+        };
+        let long_enough = if has_rest { segments.len() > pieces.len() } else { segments.len() == pieces.len() };
+        long_enough && pieces.iter().zip(segments).all(|(piece, segment)| piece.matches(segment))
+    }
+
+    /// Segments that say nothing of a repository, under the names that the router page gives them, decoded.
+    pub(super) fn others<'a>(&'a self, segments: &'a [&str]) -> impl Iterator<Item = (&'static str, String)> + 'a {
+        self.pieces.iter().zip(segments).filter_map(|(piece, segment)| match piece {
+            Piece::Other(name) => Some((*name, decode(segment).unwrap_or_else(|_| (*segment).to_owned()))),
+            _ => None,
+        })
     }
 
     /// The order in which patterns are tried, lowest first.
@@ -115,14 +131,17 @@ fn piece(text: &'static str, namespaced: bool) -> Vec<Piece> {
         "{plural}" => vec![Piece::Plural],
         "{commit}" => vec![Piece::Commit],
         "{rest}" => vec![Piece::Rest],
-        text if text.starts_with('{') => vec![Piece::Other(text)],
+        text if text.starts_with('{') => vec![Piece::Other(text.trim_matches(['{', '}']))],
         literal => vec![Piece::Literal(literal)],
     }
 }
 
 /// The segments of a raw path, without the empty ones at its ends: llama.cpp joins its endpoint with a second slash.
 pub(super) fn segments(raw_path: &str) -> Vec<&str> {
-    raw_path.trim_matches('/').split('/').collect()
+    match raw_path.trim_matches('/') {
+        "" => Vec::new(),
+        path => path.split('/').collect(),
+    }
 }
 
 /// Decodes one segment, exactly once; a plus sign is a plus sign.
@@ -140,7 +159,7 @@ pub(super) fn decode(segment: &str) -> Result<String, HubError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Pattern, decode};
+    use super::{Pattern, decode, segments};
     use crate::http::extract::RepoRoute;
 
     fn route(line: &'static str, namespaced: bool, path: &str) -> RepoRoute {
@@ -149,13 +168,26 @@ mod tests {
         RepoRoute::parse(pattern, path).unwrap()
     }
 
+    fn matching(line: &'static str, path: &str) -> Vec<bool> {
+        Pattern::expand(line).iter().map(|pattern| pattern.matches(&segments(path))).collect()
+    }
+
     #[test]
     fn a_line_stands_for_namespaced_and_bare_ids() {
-        let actix = |line| Pattern::expand(line).iter().map(|pattern| pattern.actix(0)).collect::<Vec<_>>();
-        assert_eq!(actix("/{repo}/resolve/{rest}"), ["/{ns}/{name}/resolve/{rest:.+}", "/{name}/resolve/{rest:.+}"]);
-        assert_eq!(actix("/static/{name}"), ["/static/{name}"]);
-        assert_eq!(actix("/"), ["/"]);
-        assert_eq!(Pattern::expand("/api/{plural}")[0].actix(1), "/{plural:models|datasets|spaces}");
+        assert_eq!(matching("/{repo}/resolve/{rest}", "/acme/x/resolve/main/a/b"), [true, false]);
+        assert_eq!(matching("/{repo}/resolve/{rest}", "/x/resolve/main/a"), [false, true]);
+        assert_eq!(matching("/{repo}/resolve/{rest}", "/acme/x/resolve"), [false, false]);
+        assert_eq!(matching("/{repo}/resolve/{rest}", "/acme%2Fx/resolve/main"), [false, true]);
+        assert_eq!(matching("/{repo}/resolve/{rest}", "//x/resolve//main/"), [false, true]);
+        assert_eq!(matching("/static/{name}", "/static/a.css"), [true]);
+        assert_eq!(matching("/static/{name}", "/static/a/b.css"), [false]);
+        assert_eq!(matching("/", "//"), [true]);
+        assert_eq!(matching("/", "/a"), [false]);
+        for (path, is_list) in [("/api/models", true), ("/api/m%6Fdels/", true), ("/api/papers", false)] {
+            assert_eq!(matching("/api/{plural}", path), [is_list], "{path}");
+        }
+        let other = Pattern::expand("/static/{name}").remove(0);
+        assert_eq!(other.others(&segments("/static/a%20b.css")).collect::<Vec<_>>(), [("name", "a b.css".to_owned())]);
     }
 
     #[test]

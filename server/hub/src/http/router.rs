@@ -1,12 +1,15 @@
 //! The router page: every route, by who calls it.
 //!
-//! Plain actix routes, made from one table that the OpenAPI document is checked against. `{repo}` is a namespaced or a
-//! bare id; where a path could be read both ways, the namespaced reading wins if its marker fits (`pattern` has the
-//! order). Paths are never normalised, except that empty segments at both ends do not count.
+//! One table, which the OpenAPI document is checked against. `{repo}` is a namespaced or a bare id; where a path could be
+//! read both ways, the namespaced reading wins if its marker fits (`pattern` has the order). Paths are never normalised,
+//! except that empty segments at both ends do not count.
+//!
+//! actix holds the handlers under the numbers of their patterns; [`Numbers`] finds the number of a path. Trying one regular
+//! expression after the other, as actix would, took a tenth of the time of a small answer.
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
+use actix_web::http::{Method, Uri};
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, Error, Resource, Route, web};
 
@@ -113,15 +116,16 @@ pub fn app(
 > {
     // The last one added is the first to see a request.
     App::new()
+        .app_data(web::Data::new(Numbers::default()))
         .configure(configure(hub))
-        .wrap(from_fn(middleware::path::without_empty_ends))
+        .wrap(from_fn(middleware::path::find_route))
         .wrap(from_fn(middleware::errors::render))
         .wrap(from_fn(middleware::cors::cors))
         .wrap(from_fn(middleware::observe::observe))
 }
 
-/// The routes and what their handlers need, without middleware.
-pub fn configure(hub: &Hub) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
+/// The handlers and what they need, under the numbers of their patterns.
+fn configure(hub: &Hub) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
     let hub = hub.clone();
     move |config| {
         let limit = hub.config().server.body_bytes_max;
@@ -129,13 +133,14 @@ pub fn configure(hub: &Hub) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
         config.app_data(web::JsonConfig::default().limit(limit));
         config.app_data(web::FormConfig::default().limit(limit));
         config.app_data(web::Data::new(hub));
-        let is_api = |line: &Line| is_api(line.pattern);
-        for (pattern, lines) in in_order(ROUTES.iter().filter(|line| !is_api(line))) {
-            config.service(resource(pattern, &lines, 0));
-        }
         let mut scope = web::scope(API);
-        for (pattern, lines) in in_order(ROUTES.iter().filter(|line| is_api(line))) {
-            scope = scope.service(resource(pattern, &lines, 1));
+        for (number, (pattern, lines)) in in_order().into_iter().enumerate() {
+            let (is_api, resource) = (is_api(pattern.line), resource(number, pattern, &lines));
+            if is_api {
+                scope = scope.service(resource);
+            } else {
+                config.service(resource);
+            }
         }
         let not_found = web::to(api::stubs::not_found);
         config.service(scope.default_service(not_found).wrap(Compress::default()));
@@ -148,10 +153,10 @@ fn is_api(pattern: &str) -> bool {
     pattern.trim_start_matches('/').starts_with("api/") && !pattern.starts_with(RESOLVE_CACHE)
 }
 
-/// The concrete patterns of some lines in the order in which they are tried, each with its lines.
-fn in_order<'a>(lines: impl Iterator<Item = &'a Line>) -> Vec<(Pattern, Vec<&'a Line>)> {
+/// The concrete patterns of the page in the order in which they are tried, each with its lines.
+fn in_order() -> Vec<(Pattern, Vec<&'static Line>)> {
     let mut found: Vec<(Pattern, Vec<&Line>)> = Vec::new();
-    for line in lines {
+    for line in ROUTES {
         for pattern in Pattern::expand(line.pattern) {
             match found.iter_mut().find(|(known, _)| *known == pattern) {
                 Some((_, lines)) => lines.push(line),
@@ -163,15 +168,54 @@ fn in_order<'a>(lines: impl Iterator<Item = &'a Line>) -> Vec<(Pattern, Vec<&'a 
     found
 }
 
-/// One actix resource; `skip` segments of its pattern belong to the scope around it.
-fn resource(pattern: Pattern, lines: &[&Line], skip: usize) -> Resource {
-    let mut resource = web::resource(pattern.actix(skip)).default_service(web::to(other_method)).app_data(pattern);
+/// One actix resource, under the number of its pattern.
+fn resource(number: usize, pattern: Pattern, lines: &[&Line]) -> Resource {
+    let mut resource = web::resource(format!("/{number}")).default_service(web::to(other_method)).app_data(pattern);
     for line in lines {
         for method in line.methods {
             resource = resource.route((line.to)().method(method.clone()));
         }
     }
     resource
+}
+
+/// Where actix finds the handlers of a path.
+#[derive(Debug)]
+pub(super) struct Numbers {
+    /// Patterns in the order in which they are tried, each with the address of its resource.
+    numbered: Vec<(Pattern, Uri)>,
+    /// Address of the API's answer to what it does not have.
+    not_in_api: Uri,
+    /// The same of pages.
+    not_a_page: Uri,
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        let address = |is_api: bool, name: &dyn std::fmt::Display| {
+            let scope = if is_api { format!("/{API}") } else { String::new() };
+            Uri::try_from(format!("{scope}/{name}")).unwrap_or_default()
+        };
+        let patterns = in_order().into_iter().enumerate();
+        Numbers {
+            numbered: patterns
+                .map(|(number, (found, _))| (found.clone(), address(is_api(found.line), &number)))
+                .collect(),
+            not_in_api: address(true, &"none"),
+            not_a_page: address(false, &"none"),
+        }
+    }
+}
+
+impl Numbers {
+    /// The address of a path's resource, and the pattern that led to it.
+    pub(super) fn find(&self, segments: &[&str]) -> (&Uri, Option<&Pattern>) {
+        match self.numbered.iter().find(|(pattern, _)| pattern.matches(segments)) {
+            Some((pattern, address)) => (address, Some(pattern)),
+            None if segments.first() == Some(&API) => (&self.not_in_api, None),
+            None => (&self.not_a_page, None),
+        }
+    }
 }
 
 /// The answer to a method that an address does not have.
