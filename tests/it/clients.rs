@@ -1,5 +1,7 @@
 //! Every stock client against a hub that mirrors a fake upstream: one list of cases, one test a client.
 
+mod browser;
+mod libraries;
 mod lists;
 mod real_model;
 
@@ -87,7 +89,7 @@ async fn every_case_is_run_by_every_client_or_explained() {
 #[test]
 fn every_scene_of_the_table_is_staged_by_a_test() {
     let table = Table::load();
-    let elsewhere = ["catalog", "demo", "demo-dataset", "model"];
+    let elsewhere = ["catalog", "demo", "demo-dataset", "model", "tables", "templates"];
     for case in &table.cases {
         let scene = case.scene.as_str();
         assert!(world::SCENES.contains(&scene) || elsewhere.contains(&scene), "nobody stages `{scene}`");

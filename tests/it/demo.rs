@@ -67,7 +67,9 @@ async fn its_models_and_dataset_load_in_stock_libraries() {
         if repo.kind == RepoKind::Model {
             let folder = generated.path().join(repo.name);
             write_to(&folder, repo);
-            models.push(json!({ "repo": name, "commit": commit, "generated_dir": folder, "tokenizer": true }));
+            models.push(json!({
+                "repo": name, "commit": commit, "generated_dir": folder, "tokenizer": true, "templates": ["default"],
+            }));
         } else {
             dataset = json!({
                 "repo": name, "repo_type": repo.kind.as_str(), "revision": "main", "commit": commit,

@@ -9,6 +9,8 @@ mod contents;
 mod downloads;
 mod lists;
 mod metadata;
+mod names;
+mod prefix;
 mod refusals;
 mod remembered;
 mod trees;
@@ -95,14 +97,14 @@ pub(crate) async fn get(hub: &TestHub, path: &str) -> Answer {
 }
 
 /// GETs a path that must be there, as JSON.
-async fn json(hub: &TestHub, path: &str) -> Value {
+pub(crate) async fn json(hub: &TestHub, path: &str) -> Value {
     let answer = get(hub, path).await;
     assert_eq!(answer.status, 200, "{path}: {}", answer.text());
     answer.json()
 }
 
 /// Every page from a path on, by the links alone.
-async fn pages(hub: &TestHub, path: &str) -> Vec<Vec<Value>> {
+pub(crate) async fn pages(hub: &TestHub, path: &str) -> Vec<Vec<Value>> {
     let mut pages = Vec::new();
     let mut next = Some(path.to_owned());
     while let Some(path) = next {
@@ -116,12 +118,12 @@ async fn pages(hub: &TestHub, path: &str) -> Vec<Vec<Value>> {
 }
 
 /// One field of each item.
-fn field<'a>(items: impl IntoIterator<Item = &'a Value>, name: &str) -> Vec<&'a str> {
+pub(crate) fn field<'a>(items: impl IntoIterator<Item = &'a Value>, name: &str) -> Vec<&'a str> {
     items.into_iter().map(|item| item[name].as_str().unwrap_or_else(|| panic!("no `{name}` in {item}"))).collect()
 }
 
 /// Sends a request exactly as it is written, and reads until the hub closes: the status, and everything else.
-async fn raw(hub: &TestHub, request: &str) -> (u16, String) {
+pub(crate) async fn raw(hub: &TestHub, request: &str) -> (u16, String) {
     let address = hub.url().strip_prefix("http://").expect("a plain address");
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     stream.write_all(request.as_bytes()).await.expect("the hub reads");
@@ -133,12 +135,12 @@ async fn raw(hub: &TestHub, request: &str) -> (u16, String) {
 }
 
 /// GETs a target that no client library would let pass.
-async fn raw_get(hub: &TestHub, target: &str) -> (u16, String) {
+pub(crate) async fn raw_get(hub: &TestHub, target: &str) -> (u16, String) {
     raw(hub, &format!("GET {target} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n")).await
 }
 
 /// A path as an address holds it, its slashes kept.
-fn encoded(path: &str) -> String {
+pub(crate) fn encoded(path: &str) -> String {
     path.split('/').map(|part| utf8_percent_encode(part, SEGMENT).to_string()).collect::<Vec<_>>().join("/")
 }
 
@@ -152,7 +154,7 @@ fn empty(kind: Kind, name: &str) -> RepoFixture {
 }
 
 /// A repository with every size and form of file that matters to headers.
-fn tiny(kind: Kind) -> RepoFixture {
+pub(crate) fn tiny(kind: Kind) -> RepoFixture {
     empty(kind, "acme/tiny")
         .file("README.md", "---\nlicense: mit\n---\n# Tiny\n")
         .file("config.json", "{\"model_type\": \"llama\"}")
@@ -163,7 +165,7 @@ fn tiny(kind: Kind) -> RepoFixture {
 }
 
 /// A hub that has synced these repositories from an upstream, all of them with all the refs that are named.
-async fn synced(repos: Vec<RepoFixture>, revisions: &[&str]) -> (FakeUpstream, TestHub) {
+pub(crate) async fn synced(repos: Vec<RepoFixture>, revisions: &[&str]) -> (FakeUpstream, TestHub) {
     let upstream = FakeUpstream::start(repos.clone()).await.expect("an upstream");
     let hub = TestHub::start(&upstream.endpoint()).await;
     for repo in repos {

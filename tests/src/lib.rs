@@ -5,11 +5,13 @@
 #![expect(clippy::expect_used, reason = "a harness stops where something is wrong, as tests do")]
 
 pub mod binary;
+pub mod browser;
 pub mod clients;
 pub mod expect;
 pub mod fake_upstream;
 pub mod fault_proxy;
 pub mod fixture;
 pub mod forward_proxy;
+pub mod path_proxy;
 pub mod processes;
 pub mod test_hub;

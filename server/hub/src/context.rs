@@ -119,6 +119,14 @@ impl Hub {
         }
     }
 
+    /// What stands before every path of ours in a browser's or client's address, without a trailing slash: the path of
+    /// `server.public_url`. A proxy that serves this hub below a path takes it away before it passes a request on.
+    pub fn public_path(&self) -> &str {
+        let url = self.inner.config.server.public_url.trim_end_matches('/');
+        let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+        after_scheme.find('/').map_or("", |at| &after_scheme[at..])
+    }
+
     /// Fresh random bytes.
     pub fn random<const N: usize>(&self) -> Result<[u8; N], HubError> {
         let mut bytes = [0; N];

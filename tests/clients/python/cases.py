@@ -49,8 +49,12 @@ docstring names those beyond the first block), or if the fixture holds nothing o
     unselected    {"path", "message"}: an entry that upstream has and the mirror leaves out
 
     models        [{"repo", "commit", "generated_dir": folder with the true files, "tokenizer": bool, "text"?: ..,
-                  "lossless"?: false where the tokenizer does not give the text back as it was}]
+                  "lossless"?: false where the tokenizer does not give the text back as it was,
+                  "templates"?: names of its chat templates}]
     dataset       {"repo", "splits": {name: [row, ..]}}
+    tables        {"repo", "commit", "formats": [{"repo", "default": a configuration, "configurations": {name: {split:
+                  [row, ..]}}}], "csv", "parquet": paths of files, "csv_rows", "parquet_rows": what is in them,
+                  "parquet_bytes": size, "converted": ref whose rows are those of the parquet file}
 """
 
 from __future__ import annotations
@@ -81,6 +85,7 @@ def main(arguments: list[str]) -> int:
     import filesystem
     import loaders
     import metadata
+    import tables
 
     if arguments == ["--list"]:
         print("\n".join(harness.CASES))

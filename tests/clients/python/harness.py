@@ -20,7 +20,7 @@ from typing import Any
 KEPT_VARIABLES = {"HF_ENDPOINT", "HF_HOME", "HF_TOKEN"}
 CLIENT_PREFIXES = ("HF_", "HUGGINGFACE", "HUGGING_FACE", "TRANSFORMERS_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 # Objects whose members are looked up by the cases, as opposed to data such as `files`.
-SECTIONS = {"whoami", "private", "gated", "held", "recalled", "unselected", "dataset"}
+SECTIONS = {"whoami", "private", "gated", "held", "recalled", "unselected", "dataset", "tables"}
 # What a client calls by itself, whatever the endpoint: `datasets` counts loads there and takes any failure for an
 # answer. Refused all the same, but no server is to blame.
 OWN_PINGS = ("HEAD https://s3.amazonaws.com/datasets.huggingface.co/",)
@@ -144,6 +144,7 @@ class Wire:
     host: str
     exchanges: list[Exchange] = field(default_factory=list)
     strays: list[str] = field(default_factory=list)
+    viewer: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def install(self) -> None:
@@ -153,8 +154,12 @@ class Wire:
         compat.watch(self._on_request, self._on_response)
 
     def _on_request(self, method: str, host: str, url: str) -> None:
-        # `datasets` makes the second name up from the endpoint: no server sent it there.
-        if host in (self.host, f"datasets-server.{self.host}"):
+        if host == self.host:
+            return
+        # `datasets` makes this name up from the endpoint: no server sent it there.
+        if host == f"datasets-server.{self.host}":
+            with self._lock:
+                self.viewer.append(url)
             return
         stray = f"{method} {url}"
         if not stray.startswith(OWN_PINGS):

@@ -93,10 +93,45 @@ def transformers_load(scene: Scene) -> None:
             check_equal(f"text of `{repo}` after a round trip", back, true.decode(ids, skip_special_tokens=True))
             if model.get("lossless", True):
                 check_equal(f"text of `{repo}` after a round trip", back, text)
+            check_equal(f"chat templates of `{repo}`", templates_of(tokenizer), templates_of(true))
+            if "templates" in model:
+                check_equal(f"names of templates of `{repo}`", set(templates_of(tokenizer)), set(model["templates"]))
         check_tensors(repo, folder)
         files = [e for e in scene.wire.since(mark, part="/resolve") if e.status < 400]
         commits = {e.headers.get("x-repo-commit") for e in files}
         check_equal(f"commits that `{repo}` was loaded from", commits, {model["commit"]})
+
+
+@case(since=(2, 0))
+def transformers_probes(scene: Scene) -> None:
+    """What transformers looks for in vain is told once for each commit, and remembered; `has_file` tells the same.
+
+    Needs `models`.
+    """
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.file_download import _CACHED_NO_EXIST
+    from transformers.utils import cached_file
+    from transformers.utils.hub import has_file
+
+    for model in models_of(scene):
+        repo, commit = model["repo"], model["commit"]
+        for name in ("adapter_config.json", "video_preprocessor_config.json", "additional_chat_templates/none.jinja"):
+            mark = scene.wire.mark()
+            probe = lambda: cached_file(
+                repo, name, _commit_hash=commit, _raise_exceptions_for_missing_entries=False
+            )
+            check_equal(f"`{name}`", probe(), None)
+            asked = scene.wire.since(mark)
+            check_equal("what was asked", [(e.method, e.status) for e in asked], [("HEAD", 404)])
+            check_equal("code", asked[0].headers.get("x-error-code"), "EntryNotFound")
+            check_equal("commit", asked[0].headers.get("x-repo-commit"), commit)
+            check_equal(f"`{name}` once more", probe(), None)
+            check_equal("what was asked again", [str(e) for e in scene.wire.since(mark)[1:]], [])
+            cached = try_to_load_from_cache(repo, name, revision=commit)
+            check(cached is _CACHED_NO_EXIST, f"the cache says {cached!r} of `{name}`")
+        mark = scene.wire.mark()
+        check_equal("has_file", (has_file(repo, "config.json"), has_file(repo, "nowhere.json")), (True, False))
+        check_equal("what `has_file` asked", [e.method for e in scene.wire.since(mark)], ["HEAD", "HEAD"])
 
 
 @case(since=(2, 0))
@@ -150,7 +185,7 @@ def datasets_stream(scene: Scene) -> None:
     check_equal("data files kept in the cache", kept, [])
 
 
-def check_splits(seen: dict[str, list], dataset: Expect) -> None:
+def check_splits(seen: dict[str, list], dataset: Expect | dict) -> None:
     """Compares all rows of all splits, in order."""
     expected = dataset["splits"]
     check(all(expected.values()) and bool(expected), "`splits` states no rows, so the case would prove nothing")
@@ -231,3 +266,9 @@ def read_shard(path: Path | str) -> tuple[dict, bytes]:
 def plain(config: Any) -> dict:
     """A configuration without the place it was loaded from."""
     return {key: value for key, value in config.to_dict().items() if key != "_name_or_path"}
+
+
+def templates_of(tokenizer: Any) -> dict[str, str]:
+    """Chat templates by name; one that has no name is the default."""
+    templates = tokenizer.chat_template or {}
+    return {"default": templates} if isinstance(templates, str) else dict(templates)

@@ -164,7 +164,8 @@ pub async fn open_repo(
     match repos::find(hub, caller, route.kind, &route.name).await? {
         Found::Here(repo) => Ok(repo),
         Found::Moved(repo) => {
-            Err(ApiError::Redirect(renamed(pattern_of(req)?, req.uri().path(), req.uri().query(), repo.name.as_str())?))
+            let there = renamed(pattern_of(req)?, req.uri().path(), req.uri().query(), repo.name.as_str())?;
+            Err(ApiError::Redirect(format!("{}{there}", hub.public_path())))
         }
     }
 }
@@ -182,7 +183,7 @@ pub async fn open_contents(
     Ok(openable(caller, repo).map_err(|why| denied(why, route.kind, &name))?)
 }
 
-/// The same path and query with another repository name; relative, since clients follow nothing else.
+/// The same path and query with another repository name; without a host, since clients follow nothing else.
 fn renamed(pattern: &Pattern, raw_path: &str, query: Option<&str>, name: &str) -> Result<String, HubError> {
     let split = pattern.split(raw_path)?;
     let mut segments = split.segments;
