@@ -5,12 +5,18 @@
 
 mod addresses;
 mod around;
+mod collections;
+mod compare;
 mod contents;
 mod downloads;
+mod large;
 mod lists;
 mod metadata;
+mod people;
 mod refusals;
 mod remembered;
+mod shards;
+mod touched;
 mod trees;
 
 use std::collections::BTreeMap;
