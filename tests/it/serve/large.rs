@@ -134,17 +134,11 @@ async fn a_repository_of_a_hundred_thousand_files_is_read_through() {
     read_through(&hub, "acme/hundred", 100_000).await;
     // One more commit shares all segments but one.
     paths.push("data/050/new.json".to_owned());
-    publish_on_top(&hub, "acme/hundred", &paths).await;
+    publish_paths(&hub, "acme/hundred", &"b".repeat(40), &paths).await;
     let patient = Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
     let compare = format!("{}/api/models/acme/hundred/compare/{}..main?raw=true", hub.url(), "a".repeat(40));
     let raw = patient.get(compare).send().await.unwrap().text().await.unwrap();
     assert!(raw.ends_with(" A\tdata/050/new.json\n") && raw.lines().count() == 1, "{raw:.500}");
-}
-
-/// A commit of these paths whose predecessor is the served one.
-async fn publish_on_top(hub: &TestHub, name: &str, paths: &[String]) {
-    // The commit in between, of one file, is no part of what is compared.
-    publish_paths(hub, name, &"b".repeat(40), paths).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,8 +166,8 @@ async fn a_repository_without_files_is_there_and_empty() {
 const ODD: [&str; 12] = [
     ".gitattributes",
     ".hidden/.also",
-    "empty.bin",
     "empty.txt",
+    "weights.bin",
     "a b+c&d=e.txt",
     "100%/50%25.txt",
     "#hash?query;x.txt",
