@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -53,11 +54,14 @@ def hf_collections(scene: Scene) -> None:
     Needs `collection`.
     """
     stated = scene.expect["collection"]
-    listed = command_line.hf(scene, "collections", "ls", "--owner", stated["owner"], "--json")
-    check(stated["slug"] in listed, f"`hf collections ls` says {listed!r}")
-    told = command_line.hf(scene, "collections", "info", stated["slug"], "--json")
-    for text in (stated["title"], stated["items"][0][1], stated["note"]):
-        check(text in told, f"`hf collections info` does not say `{text}`: {told!r}")
+    listed = json.loads(command_line.hf(scene, "collections", "ls", "--owner", stated["owner"], "--json"))
+    check_equal("slugs that `hf collections ls` tells", [found["slug"] for found in listed], [stated["slug"]])
+    told = json.loads(command_line.hf(scene, "collections", "info", stated["slug"], "--json"))
+    check_equal("title", told["title"], stated["title"])
+    items = [[item["item_type"], item["item_id"]] for item in told["items"]]
+    check_equal("items that `hf collections info` tells", items, stated["items"])
+    plain = command_line.hf(scene, "collections", "info", stated["slug"])
+    check(stated["slug"] in plain, f"`hf collections info` says {plain!r}")
 
 
 @case()
