@@ -86,6 +86,54 @@ async fn a_gate_is_set_shown_and_people_are_let_in_by_commands() {
     assert!(!open.success && open.stderr.contains("is not gated"), "{open:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collection_is_made_filled_shown_and_deleted_by_commands() {
+    let fixtures = vec![
+        RepoFixture::model("acme/tiny").file("a.txt", "hello"),
+        RepoFixture::dataset("acme/rows").file("a.txt", "rows"),
+    ];
+    let upstream = FakeUpstream::start(fixtures).await.unwrap();
+    let home = Installation::new(&upstream.endpoint());
+    let said = async |arguments: &[&str]| {
+        let ran = home.run(arguments).await;
+        assert!(ran.success, "{ran:?}");
+        ran.stdout
+    };
+    let json = async |arguments: &[&str]| -> Value {
+        serde_json::from_str(&said(&[arguments, &["--json"]].concat()).await).unwrap()
+    };
+    assert!(said(&["collection", "list"]).await.contains("acervo collection create"));
+    let nowhere = home.run(&["collection", "create", "acme", "Approved"]).await;
+    assert!(!nowhere.success && nowhere.stderr.contains("no namespace `acme`"), "{nowhere:?}");
+    for arguments in [&["mirror", "add", "acme/tiny"][..], &["mirror", "add", "acme/rows", "--type", "dataset"]] {
+        assert!(home.run(arguments).await.success, "{arguments:?}");
+    }
+    assert!(home.run(&["sync", "--all"]).await.success);
+
+    let made = json(&["collection", "create", "acme", "Approved models", "--theme", "pink"]).await;
+    let slug = made["slug"].as_str().unwrap().to_owned();
+    assert!(slug.starts_with("acme/approved-models-"), "{made}");
+    assert!(said(&["collection", "show", &slug]).await.contains("nothing is in it"));
+    assert!(said(&["collection", "add", &slug, "acme/tiny", "--note", "the smallest"]).await.contains("acme/tiny"));
+    assert!(said(&["collection", "add", &slug, "acme/rows", "--type", "dataset"]).await.contains("acme/rows"));
+    let shown = json(&["collection", "show", &slug]).await;
+    let items = serde_json::json!([
+        {"repo": "acme/tiny", "type": "model", "note": "the smallest"},
+        {"repo": "acme/rows", "type": "dataset", "note": null},
+    ]);
+    assert_eq!((&shown["items"], &shown["visibility"], &shown["theme"]), (&items, &"public".into(), &"pink".into()));
+    let table = said(&["collection", "show", &slug]).await;
+    assert!(table.contains("the smallest") && table.contains("dataset"), "{table}");
+    assert!(said(&["collection", "list", "--owner", "acme"]).await.contains(&slug));
+    assert_eq!(json(&["collection", "list", "--owner", "other"]).await, serde_json::json!([]));
+
+    assert!(said(&["collection", "remove", &slug, "acme/tiny"]).await.contains("no longer"));
+    let again = home.run(&["collection", "remove", &slug, "acme/tiny"]).await;
+    assert!(!again.success && again.stderr.contains("is not in"), "{again:?}");
+    assert!(said(&["collection", "delete", &slug]).await.contains("is gone"));
+    assert_eq!(json(&["collection", "list"]).await, serde_json::json!([]));
+}
+
 #[test]
 fn bad_input_is_refused_with_the_next_step() {
     let folder = TempDir::new().unwrap();
@@ -101,6 +149,10 @@ fn bad_input_is_refused_with_the_next_step() {
         (&["gate", "set", "acme/x", "open"], &["`open`", "none, auto or manual"]),
         (&["gate", "set", "acme/x", "auto"], &["acervo mirror add acme/x"]),
         (&["mirror", "add", "acme/x", "--gate", "yes"], &["`yes`", "none, auto or manual"]),
+        (&["collection", "create", "acme", "x"], &["no namespace `acme`", "mirror"]),
+        (&["collection", "create", "acme", "x", "--theme", "red"], &["`red`", "indigo"]),
+        (&["collection", "create", "acme", "x", "--visibility", "secret"], &["`secret`", "internal"]),
+        (&["collection", "show", "acme/x"], &["no collection `acme/x`"]),
         (&["sync", "--all"], &["acervo mirror add"]),
         (&["token", "create", "--role", "boss", "--name", "n"], &["boss", "maintainer"]),
         (&["token", "revoke", "nothing"], &["acervo token list"]),

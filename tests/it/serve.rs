@@ -5,14 +5,20 @@
 
 mod addresses;
 mod around;
+mod collections;
+mod compare;
 mod contents;
 mod downloads;
+mod large;
 mod lists;
 mod metadata;
 mod names;
+mod people;
 mod prefix;
 mod refusals;
 mod remembered;
+mod shards;
+mod touched;
 mod trees;
 
 use std::collections::BTreeMap;

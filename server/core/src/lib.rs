@@ -6,7 +6,9 @@
 pub mod access;
 pub mod card;
 pub mod catalog;
+pub mod collection;
 pub mod commit;
+pub mod compare;
 pub mod conditional;
 pub mod digest;
 pub mod gate;

@@ -5,6 +5,7 @@
 
 import "./access.mjs";
 import "./downloads.mjs";
+import "./gathered.mjs";
 import "./metadata.mjs";
 import { CASES, Failure, Scene } from "./harness.mjs";
 

@@ -48,6 +48,12 @@ docstring names those beyond the first block), or if the fixture holds nothing o
     recalled      {"repo", "revision", "token"?}: a commit that was withdrawn
     unselected    {"path", "message"}: an entry that upstream has and the mirror leaves out
 
+    last_commits  {path: id of the commit that last touched it}: any part of the files
+    collection    {"slug", "title", "description", "owner", "items": [[type, id], ..], "note": of the first item,
+                  "hidden": slug of another one, titled "Hidden", that "reader" (a token) may see}
+    people        {"token", "user", "organization", "members": [name], "counts": members, models, datasets and spaces of
+                  the organisation as the owner of "token" sees them, "member": token of a reader of it}
+
     models        [{"repo", "commit", "generated_dir": folder with the true files, "tokenizer": bool, "text"?: ..,
                   "lossless"?: false where the tokenizer does not give the text back as it was,
                   "templates"?: names of its chat templates}]
@@ -83,6 +89,7 @@ def main(arguments: list[str]) -> int:
     import command_line
     import downloads
     import filesystem
+    import gathered
     import loaders
     import metadata
     import tables

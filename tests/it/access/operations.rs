@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use acervo::app::collections::{self, Draft, Theme};
 use acervo::app::events;
 use acervo::app::repos;
 use acervo::app::settings::{self, Change};
@@ -67,6 +68,9 @@ const OPERATIONS: &[(&str, &str, For)] = &[
     ("post", "/api/{plural}/{repo}/paths-info/{rest}", For::Readers),
     ("get head", "/api/{plural}/{repo}/refs", For::Readers),
     ("get head", "/api/{plural}/{repo}/commits/{rest}", For::Readers),
+    ("get head", "/api/{plural}/{repo}/compare/{rest}", For::Admitted),
+    ("get head", "/api/{plural}/{repo}/safetensors-metadata/{rest}", For::Admitted),
+    ("get head", "/api/{plural}/{repo}/likers", For::Readers),
     ("get head", "/api/{plural}/{repo}/auth-check", For::Admitted),
     ("get head", "/api/{plural}/{repo}/auth-check/write", For::Maintainers),
     ("get head", "/api/{plural}/{repo}/discussions", For::Readers),
@@ -76,6 +80,15 @@ const OPERATIONS: &[(&str, &str, For)] = &[
     ("post", "/api/{plural}/{repo}/user-access-request/grant", For::Maintainers),
     ("get head", "/api/{plural}/{repo}/user-access-request/{status}", For::Maintainers),
     ("put", "/api/{plural}/{repo}/settings", For::Maintainers),
+    ("get head", "/api/collections", For::Anybody),
+    ("get head", "/api/collections/{rest}", For::Anybody),
+    ("get head", "/api/users/{user}/overview", For::Known),
+    ("get head", "/api/users/{user}/likes", For::Known),
+    ("get head", "/api/users/{user}/followers", For::Known),
+    ("get head", "/api/users/{user}/following", For::Known),
+    ("get head", "/api/organizations/{organization}/overview", For::Anybody),
+    ("get head", "/api/organizations/{organization}/members", For::Known),
+    ("get head", "/api/organizations/{organization}/followers", For::Anybody),
     ("get head", "/api/agent-harnesses", For::All),
     ("head", "/api/telemetry/{rest}", For::All),
     ("post", "/api/validate-yaml", For::All),
@@ -115,9 +128,11 @@ fn expected(who: Who, operation: For, is_secret: bool) -> (u16, &'static str) {
 }
 
 /// The addresses that an operation's path stands for.
-fn addresses(path: &str, repo: &str, commit: &BTreeMap<&str, String>) -> Vec<String> {
+fn addresses(path: &str, repo: &str, commit: &BTreeMap<&str, String>, slug: &str) -> Vec<String> {
     let rest = if path.contains("/resolve") || path.contains("/raw") { "main/a.txt" } else { "main" };
     let rest = if path.contains("{commit}") { "a.txt" } else { rest };
+    let rest = if path.contains("/safetensors-metadata") { "none.index.json" } else { rest };
+    let rest = if path.contains("/collections") { slug } else { rest };
     let plurals: &[&str] = if path.contains("{plural}") { &["models", "datasets", "spaces"] } else { &["models"] };
     plurals
         .iter()
@@ -127,6 +142,8 @@ fn addresses(path: &str, repo: &str, commit: &BTreeMap<&str, String>) -> Vec<Str
                 .replace("{commit}", &commit[plural])
                 .replace("{rest}", rest)
                 .replace("{status}", "pending")
+                .replace("{user}", "eve")
+                .replace("{organization}", "acme")
                 .replace("{name}", "acervo.css")
         })
         .collect()
@@ -168,7 +185,9 @@ async fn state(hub: &TestHub) -> String {
 async fn every_operation_refuses_those_it_is_not_for_and_changes_nothing() {
     let hub = guarded().await;
     for kind in RepoKind::ALL {
-        commit(&hub, (kind, "acme/asks", Visibility::Public), &[("a.txt", b"text")]).await;
+        let files: &[(&str, &[u8])] = &[("a.txt", b"text"), ("none.index.json", b"{\"weight_map\": {}}")];
+        commit(&hub, (kind, "acme/asks", Visibility::Public), files).await;
+        commit(&hub, (kind, "acme/secret", Visibility::Private), files).await;
         for name in ["acme/asks", "acme/secret"] {
             let repo = repos::find(hub.hub(), &Caller::System, kind, name).await.unwrap().into_repo();
             let terms = settings::Terms::Put("For research alone.".to_owned());
@@ -176,6 +195,14 @@ async fn every_operation_refuses_those_it_is_not_for_and_changes_nothing() {
             settings::change(hub.hub(), &Caller::System, &repo, &change).await.unwrap();
         }
     }
+    let draft = Draft {
+        owner: "acme".to_owned(),
+        title: "Approved".to_owned(),
+        description: None,
+        theme: Theme::Blue,
+        visibility: Visibility::Public,
+    };
+    let slug = collections::create(hub.hub(), &Caller::System, &draft).await.unwrap().slug();
     let admin = hub.token("admin", Role::Admin).await;
     let good = hub.token("good", Role::Admin).await;
     let broken = format!("{}{}", &good[..good.len() - 1], if good.ends_with('a') { 'b' } else { 'a' });
@@ -210,7 +237,7 @@ async fn every_operation_refuses_those_it_is_not_for_and_changes_nothing() {
         let before = state(&hub).await;
         for (who, token) in &callers {
             for &(methods, path, operation) in OPERATIONS {
-                for address in addresses(path, repo, &commits) {
+                for address in addresses(path, repo, &commits, &slug) {
                     for method in methods.split(' ') {
                         // What an administrator may change is tried elsewhere.
                         if *who == Who::Admin && operation == For::Maintainers && !matches!(method, "get" | "head") {

@@ -28,6 +28,9 @@ async fn every_refusal_has_its_status_its_code_and_its_words() {
             format!("{api}acme/absent/refs"),
             format!("{api}acme/absent/commits/main"),
             format!("{api}acme/absent/discussions"),
+            format!("{api}acme/absent/compare/v1..main"),
+            format!("{api}acme/absent/safetensors-metadata/model.safetensors.index.json"),
+            format!("{api}acme/absent/likers"),
             format!("{api}acme/absent/auth-check"),
             format!("{api}acme/absent/auth-check/write"),
         ] {
@@ -41,7 +44,7 @@ async fn every_refusal_has_its_status_its_code_and_its_words() {
                 "RevisionNotFound",
                 false,
             ));
-            for route in ["revision", "tree", "commits"] {
+            for route in ["revision", "tree", "commits", "compare"] {
                 cases.push((format!("{api}acme/tiny/{route}/{revision}"), 404, 404, "RevisionNotFound", false));
             }
         }
@@ -52,7 +55,7 @@ async fn every_refusal_has_its_status_its_code_and_its_words() {
             }
         }
         cases.push((format!("{api}acme/tiny/tree/main/absent"), 404, 404, "EntryNotFound", true));
-        for unknown in ["acme/tiny/likers", "acme/tiny/refs/x", "acme/tiny/tree", "acme/tiny/x/y/z"] {
+        for unknown in ["acme/tiny/jobs", "acme/tiny/refs/x", "acme/tiny/tree", "acme/tiny/x/y/z"] {
             cases.push((format!("{api}{unknown}"), 404, 404, "", false));
         }
         cases.push((format!("{api}acme/tiny/tree/main?cursor=%21"), 400, 400, "", false));
@@ -79,6 +82,56 @@ async fn every_refusal_has_its_status_its_code_and_its_words() {
                 );
                 assert!(without_body.body.is_empty(), "{address}");
             }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_served_below_the_api_says_where_it_is_written_down() {
+    let hub = alone().await;
+    for path in [
+        "papers/2311.12983",
+        "daily_papers",
+        "kernels",
+        "kernels/acme/x/tree/main",
+        "buckets/acme/x",
+        "jobs/acme",
+        "scheduled-jobs/acme",
+        "settings/webhooks",
+        "repos/create",
+        "organizations/acme",
+        "users/ana",
+        "models/acme/x/y/z",
+        "nothing/at/all",
+    ] {
+        for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PURGE", "BREW"] {
+            let request =
+                format!("{method} /api/{path} HTTP/1.1\r\nHost: hub\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let (status, text) = raw(&hub, &request).await;
+            assert_eq!(status, 404, "{method} {path}: {text}");
+            let (head, body) = text.split_once("\r\n\r\n").unwrap();
+            let message = head.lines().find(|line| line.starts_with("x-error-message: ")).unwrap_or_default();
+            assert!(message.contains("docs/hub-compat.md") && message.contains(path), "{method} {path}: {text}");
+            assert!(head.contains("content-type: application/json"), "{method} {path}: {text}");
+            assert!(method == "HEAD" || body.contains("{\"error\":\""), "{method} {path}: {text}");
+        }
+    }
+    for (path, has) in [
+        ("/api/models/acme/x", "GET, HEAD"),
+        ("/api/models/acme/x/paths-info/main", "POST"),
+        ("/api/models/acme/x/ask-access", "GET, HEAD, POST"),
+        ("/api/collections", "GET, HEAD"),
+        ("/acme/x/resolve/main/a.txt", "GET, HEAD"),
+    ] {
+        for method in ["DELETE", "PURGE"] {
+            let (status, text) = raw(
+                &hub,
+                &format!("{method} {path} HTTP/1.1\r\nHost: hub\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
+            )
+            .await;
+            assert_eq!(status, 405, "{method} {path}: {text}");
+            assert!(text.contains(&format!("\r\nallow: {has}\r\n")), "{method} {path}: {text}");
+            assert!(text.contains("this address does not have this method"), "{method} {path}: {text}");
         }
     }
 }
@@ -174,6 +227,10 @@ fn addresses(pattern: &str, commit: &str) -> Vec<String> {
         &["model.safetensors", "README.md", "absent"]
     } else if marker("/resolve/") || marker("/raw/") {
         &["main/model.safetensors", "main/README.md", "main/left.out", "main/absent", "v9/README.md"]
+    } else if marker("/collections/") {
+        &["acme/nothing-0123456789abcdef01234567", "acme"]
+    } else if marker("/safetensors-metadata/") {
+        &["model.safetensors.index.json", "README.md"]
     } else {
         &["main", "main/sub", "HEAD", "v9", "main/absent"]
     };
@@ -184,6 +241,7 @@ fn addresses(pattern: &str, commit: &str) -> Vec<String> {
                 let address = pattern.replace("{repo}", repo).replace("{plural}", plural).replace("{rest}", rest);
                 let address = address.replace("{commit}", commit).replace("{name}", "acervo.css");
                 let address = address.replace("{status}", "pending");
+                let address = address.replace("{user}", "admin").replace("{organization}", "acme");
                 assert!(!address.contains('{'), "this test knows no value for a part of `{pattern}`");
                 found.push(address);
             }

@@ -2,10 +2,13 @@
 //!
 //! Owns the repositories and what must be seen of them, by scene. It knows no client.
 
+use acervo::app::collections::{self, Draft, Theme};
 use acervo::app::settings::{self, Change, Terms};
 use acervo::app::{gates, identity, repos};
 use acervo::demo::content;
-use acervo_core::{Caller, RepoKind, Role, Selection};
+use acervo_core::access::{Grant, Scope};
+use acervo_core::{Caller, RepoKind, Role, Selection, Visibility};
+use acervo_store::db::{generation, principals};
 use serde_json::{Map, Value, json};
 
 use crate::expect;
@@ -85,6 +88,7 @@ impl World {
             scenes.insert(scene.to_owned(), Value::Object(stated));
         }
         extend(&mut scenes["tiny"], of_tiny(&tiny));
+        extend(&mut scenes["tiny"], gathered(&hub).await?);
         extend(
             &mut scenes["part"],
             json!({
@@ -199,6 +203,72 @@ async fn door(hub: &TestHub, gated: &RepoFixture) -> anyhow::Result<Value> {
     }))
 }
 
+/// Collections and people around the ordinary repository.
+async fn gathered(hub: &TestHub) -> anyhow::Result<Value> {
+    let caller = Caller::System;
+    let items = [
+        (RepoKind::Model, "acme/tiny"),
+        (RepoKind::Dataset, "acme/many"),
+        (RepoKind::Space, "acme/show"),
+        (RepoKind::Model, "acme/plain"),
+        (RepoKind::Model, "acme/large"),
+    ];
+    let draft = |title: &str, visibility| Draft {
+        owner: "acme".to_owned(),
+        title: title.to_owned(),
+        description: Some("What may be used in production".to_owned()),
+        theme: Theme::Indigo,
+        visibility,
+    };
+    let shown = collections::create(hub.hub(), &caller, &draft("Modelos \u{fa}tiles", Visibility::Public)).await?;
+    let hidden = collections::create(hub.hub(), &caller, &draft("Hidden", Visibility::Private)).await?;
+    // One that nobody below a reader sees is the last, so that it would be missed in no place but its own.
+    for (kind, name) in items.into_iter().chain([(RepoKind::Model, "acme/private")]) {
+        let repo = repos::find(hub.hub(), &caller, kind, name).await?.into_repo();
+        let note = (name == "acme/tiny").then_some("the smallest");
+        collections::add(hub.hub(), &caller, &shown, &repo, note).await?;
+    }
+    let member = hub.stranger("mia").await;
+    let db = hub.hub().db();
+    let tx = db.begin().await?;
+    let (principal, namespace) = (principals::by_name(&tx, "mia").await?, principals::namespace(&tx, "acme").await?);
+    let (principal, namespace) = (principal.expect("a user").id, namespace.expect("a namespace").id);
+    let grant = Grant { scope: Scope::Namespace(namespace), role: Role::Reader };
+    principals::grant(&tx, principal, grant, None, hub.hub().now()).await?;
+    generation::bump(&tx).await?;
+    acervo_store::db::commit(tx).await?;
+    hub.hub().caches().clear();
+    Ok(json!({
+        "collection": {
+            "slug": shown.slug(), "title": "Modelos \u{fa}tiles", "description": "What may be used in production",
+            "owner": "acme", "note": "the smallest", "hidden": hidden.slug(),
+            "reader": hub.token("collector", Role::Reader).await,
+            "items": items.map(|(kind, name)| json!([kind, name])),
+        },
+        // What a user without any role sees: not the private model.
+        "people": {
+            "token": hub.stranger("uma").await, "user": "mia", "organization": "acme", "members": ["mia"],
+            "counts": [1, 5, 1, 1], "member": member,
+        },
+    }))
+}
+
+/// Which of these commits, newest first, last touched each file.
+fn last_commits(repo: &RepoFixture, commits: &[&String]) -> Value {
+    let mut last = Map::new();
+    for (path, file) in repo.files_at("main") {
+        let mut touched = commits[0];
+        for pair in commits.windows(2) {
+            match repo.files_at(pair[1]).get(path) {
+                Some(before) if before.oid == file.oid => touched = pair[1],
+                _ => break,
+            }
+        }
+        last.insert(path.clone(), json!(touched));
+    }
+    Value::Object(last)
+}
+
 /// History, card and lists around the ordinary repository.
 fn of_tiny(tiny: &RepoFixture) -> Value {
     let (first, head) = (tiny.commit_id("v1.0").expect("the tag"), tiny.head());
@@ -207,6 +277,7 @@ fn of_tiny(tiny: &RepoFixture) -> Value {
         "snapshots": { first.clone(): expect::files(tiny, &first), second.clone(): expect::files(tiny, &second) },
         "branches": { "main": head, "feature/x": second },
         "tags": { "v1.0": first },
+        "last_commits": last_commits(tiny, &[&head, &second, &first]),
         "commits": [
             { "id": head, "title": "Say more" },
             { "id": second, "title": "Change the configuration" },

@@ -36,6 +36,9 @@ const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes of small contents remembered.
 const CONTENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+/// Bytes of headers of tensor files remembered.
+const HEADER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
 /// What an expiring credential may be late by.
 const CREDENTIAL_SECONDS_MAX: u64 = 60;
 
@@ -120,6 +123,8 @@ pub struct Caches {
     pub(crate) answers: Remembered<(i64, String), Arc<Answer>>,
     /// Small contents, by digest; these never change.
     pub(super) contents: Remembered<Sha256Digest, Bytes>,
+    /// Headers of tensor files, by the file's digest; these never change.
+    pub(super) headers: Remembered<Sha256Digest, Bytes>,
     /// How many repositories match, by what was asked for and who asked.
     pub(super) counts: Remembered<Filter, u64>,
     /// Tags of repositories of a kind, by who may see them.
@@ -133,6 +138,7 @@ impl Caches {
         let weight = |(_, (_, question)): &(Epoch, (i64, String)), answer: &Arc<Answer>| {
             answer.weight().saturating_add(u32::try_from(question.len()).unwrap_or(u32::MAX))
         };
+        let length = |_: &(Epoch, Sha256Digest), bytes: &Bytes| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         Caches {
             epoch: AtomicU64::new(0),
             generation: AtomicI64::new(-1),
@@ -151,11 +157,14 @@ impl Caches {
                 "answers",
             ),
             contents: Remembered::new(
-                Cache::builder()
-                    .max_capacity(CONTENT_BYTES_MAX)
-                    .weigher(|_, bytes: &Bytes| u32::try_from(bytes.len()).unwrap_or(u32::MAX)),
+                Cache::builder().max_capacity(CONTENT_BYTES_MAX).weigher(length),
                 metrics,
                 "contents",
+            ),
+            headers: Remembered::new(
+                Cache::builder().max_capacity(HEADER_BYTES_MAX).weigher(length),
+                metrics,
+                "headers",
             ),
             counts: Remembered::new(Cache::builder().max_capacity(COUNTS_MAX), metrics, "counts"),
             tags: Remembered::new(Cache::builder().max_capacity(TAG_LISTS_MAX), metrics, "tags"),

@@ -121,7 +121,7 @@ pub(super) async fn count(hub: &Hub, filter: Filter) -> Result<u64, HubError> {
 }
 
 /// Repositories and what they serve, in this order.
-async fn summaries(hub: &Hub, found: &[(i64, i64)]) -> Result<Vec<Summary>, HubError> {
+pub(super) async fn summaries(hub: &Hub, found: &[(i64, i64)]) -> Result<Vec<Summary>, HubError> {
     let db = hub.db().reader();
     let (repo_ids, commit_ids): (Vec<i64>, Vec<i64>) = found.iter().copied().unzip();
     let mut repos = by_id(repos::by_ids(db, &repo_ids).await?, |repo: &Repo| repo.id);

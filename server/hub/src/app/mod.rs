@@ -6,16 +6,21 @@
 
 pub mod cache;
 pub mod catalog;
+pub mod collections;
+pub mod compare;
 pub mod content;
 pub mod events;
 pub mod gates;
+pub mod history;
 pub mod identity;
 pub mod lists;
 pub mod local;
 pub mod mirrors;
+pub mod people;
 pub mod publish;
 pub mod repos;
 pub mod revisions;
 pub mod settings;
 pub mod sync;
+pub mod tensors;
 pub mod trees;

@@ -144,7 +144,7 @@ async fn set(hub: &Hub, args: &SetArgs) -> Result<(), HubError> {
 }
 
 /// The repository a command names; without a type, the only one of that name.
-async fn find(hub: &Hub, args: &RepoArgs) -> Result<Readable<Arc<Repo>>, HubError> {
+pub(super) async fn find(hub: &Hub, args: &RepoArgs) -> Result<Readable<Arc<Repo>>, HubError> {
     let kinds: Vec<RepoKind> = args.kind.map_or_else(|| RepoKind::ALL.to_vec(), |kind| vec![kind]);
     let mut found = Vec::new();
     for kind in kinds {

@@ -5,6 +5,7 @@
 
 mod access;
 mod check_config;
+mod collection;
 mod demo;
 mod gate;
 mod mirror;
@@ -60,6 +61,9 @@ enum Command {
     /// Put gates before contents, and decide who is let in
     #[command(subcommand)]
     Gate(gate::GateCommand),
+    /// Put repositories together under a title
+    #[command(subcommand)]
+    Collection(collection::CollectionCommand),
     /// Manage users
     #[command(subcommand)]
     User(access::UserCommand),
@@ -135,6 +139,7 @@ async fn run(cli: Cli) -> Result<ExitCode, HubError> {
         Command::Mirror(command) => mirror::run(&Hub::open(loaded.config).await?, command).await,
         Command::Sync(args) => sync::run(&Hub::open(loaded.config).await?, args).await,
         Command::Gate(command) => gate::run(&Hub::open(loaded.config).await?, command).await,
+        Command::Collection(command) => collection::run(&Hub::open(loaded.config).await?, command).await,
         Command::User(command) => access::run_user(&Hub::open(loaded.config).await?, command).await,
         Command::Token(command) => access::run_token(&Hub::open(loaded.config).await?, command).await,
         Command::CheckConfig => Ok(check_config::run(&loaded)),

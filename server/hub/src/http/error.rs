@@ -9,7 +9,7 @@ use std::fmt;
 
 use acervo_core::CommitOid;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 use tracing::Level;
@@ -42,7 +42,10 @@ pub enum ApiError {
     /// The same request belongs to this relative address.
     Redirect(String),
     /// The address is there, but does not have this method.
-    OtherMethod,
+    OtherMethod {
+        /// Those it has, between commas.
+        has: String,
+    },
 }
 
 impl<E: Into<HubError>> From<E> for ApiError {
@@ -56,7 +59,7 @@ impl fmt::Display for ApiError {
         match self {
             ApiError::Hub(error) => error.fmt(f),
             ApiError::Redirect(location) => write!(f, "moved to `{location}`"),
-            ApiError::OtherMethod => f.write_str("this address does not have this method"),
+            ApiError::OtherMethod { has } => write!(f, "this address does not have this method; it has {has}"),
         }
     }
 }
@@ -66,7 +69,7 @@ impl ResponseError for ApiError {
         match self {
             ApiError::Hub(error) => row(error, false).status,
             ApiError::Redirect(_) => StatusCode::TEMPORARY_REDIRECT,
-            ApiError::OtherMethod => StatusCode::METHOD_NOT_ALLOWED,
+            ApiError::OtherMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
         }
     }
 
@@ -84,7 +87,13 @@ impl ApiError {
             ApiError::Redirect(location) => {
                 HttpResponse::TemporaryRedirect().insert_header((LOCATION, location.as_str())).finish()
             }
-            ApiError::OtherMethod => Row::new(self.status_code(), self, Level::DEBUG).response(),
+            ApiError::OtherMethod { has } => {
+                let mut response = Row::new(self.status_code(), self, Level::DEBUG).response();
+                if let Ok(has) = HeaderValue::from_str(has) {
+                    response.headers_mut().insert(ALLOW, has);
+                }
+                response
+            }
         }
     }
 

@@ -149,6 +149,12 @@ impl FromRequest for RepoRoute {
     }
 }
 
+/// The segments that stand for `{rest}` in a path that names no repository; every one is decoded exactly once.
+pub fn decoded_rest(req: &HttpRequest) -> Result<Vec<String>, HubError> {
+    let start = pattern_of(req)?.rest();
+    pattern::segments(req.uri().path()).into_iter().skip(start).map(pattern::decode).collect()
+}
+
 /// The pattern that the router found for this request.
 fn pattern_of(req: &HttpRequest) -> Result<&Pattern, HubError> {
     req.app_data::<Pattern>().ok_or_else(|| HubError::Internal("the route was registered without a pattern".to_owned()))

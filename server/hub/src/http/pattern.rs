@@ -102,6 +102,11 @@ impl Pattern {
         u8::from(begins_with_name) * 4 + u8::from(ends_with_name) * 2 + u8::from(is_bare)
     }
 
+    /// Where the segments begin that `{rest}` stands for.
+    pub(super) fn rest(&self) -> usize {
+        self.pieces.iter().position(|piece| *piece == Piece::Rest).unwrap_or(self.pieces.len())
+    }
+
     /// Splits a raw path that this pattern matched.
     pub(super) fn split<'a>(&self, raw_path: &'a str) -> Result<Split<'a>, HubError> {
         let segments = segments(raw_path);

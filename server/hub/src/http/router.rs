@@ -7,6 +7,8 @@
 //! actix holds the handlers under the numbers of their patterns; [`Numbers`] finds the number of a path. Trying one regular
 //! expression after the other, as actix would, took a tenth of the time of a small answer.
 
+use std::future::ready;
+
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, Uri};
@@ -53,6 +55,9 @@ pub const ROUTES: &[Line] = &[
     post("/api/{plural}/{repo}/paths-info/{rest}", || web::to(api::paths_info::paths_info)),
     get("/api/{plural}/{repo}/refs", || web::to(api::refs::refs)),
     get("/api/{plural}/{repo}/commits/{rest}", || web::to(api::commits::commits)),
+    get("/api/{plural}/{repo}/compare/{rest}", || web::to(api::compare::compare)),
+    get("/api/{plural}/{repo}/safetensors-metadata/{rest}", || web::to(api::tensors::sharded)),
+    get("/api/{plural}/{repo}/likers", || web::to(api::people::likers)),
     get("/api/{plural}/{repo}/auth-check", || web::to(api::identity::auth_check)),
     get("/api/{plural}/{repo}/auth-check/write", || web::to(api::identity::auth_check_write)),
     get("/api/{plural}/{repo}/ask-access", || web::to(api::ask_access::standing)),
@@ -63,6 +68,16 @@ pub const ROUTES: &[Line] = &[
     put("/api/{plural}/{repo}/settings", || web::to(api::settings::change)),
     get("/api/{plural}/{repo}/discussions", || web::to(api::stubs::discussions)),
     get("/api/{plural}/{repo}", || web::to(api::repo_info::default_revision)),
+    // Hub clients: collections and people
+    get("/api/collections", || web::to(api::collections::list)),
+    get("/api/collections/{rest}", || web::to(api::collections::info)),
+    get("/api/users/{user}/overview", || web::to(api::people::user_overview)),
+    get("/api/users/{user}/likes", || web::to(api::people::user_likes)),
+    get("/api/users/{user}/followers", || web::to(api::people::user_followers)),
+    get("/api/users/{user}/following", || web::to(api::people::user_following)),
+    get("/api/organizations/{organization}/overview", || web::to(api::people::organization_overview)),
+    get("/api/organizations/{organization}/members", || web::to(api::people::organization_members)),
+    get("/api/organizations/{organization}/followers", || web::to(api::people::organization_followers)),
     // Hub clients: what they ask for beside
     get("/api/agent-harnesses", || web::to(api::stubs::agent_harnesses)),
     head("/api/telemetry/{rest}", || web::to(api::stubs::telemetry)),
@@ -170,6 +185,9 @@ fn in_order() -> Vec<(Pattern, Vec<&'static Line>)> {
 
 /// One actix resource, under the number of its pattern.
 fn resource(number: usize, pattern: Pattern, lines: &[&Line]) -> Resource {
+    let methods: Vec<&str> = lines.iter().flat_map(|line| line.methods).map(Method::as_str).collect();
+    let methods = methods.join(", ");
+    let other_method = move || ready(Err::<&'static str, _>(ApiError::OtherMethod { has: methods.clone() }));
     let mut resource = web::resource(format!("/{number}")).default_service(web::to(other_method)).app_data(pattern);
     for line in lines {
         for method in line.methods {
@@ -216,9 +234,4 @@ impl Numbers {
             None => (&self.not_a_page, None),
         }
     }
-}
-
-/// The answer to a method that an address does not have.
-async fn other_method() -> Result<&'static str, ApiError> {
-    Err(ApiError::OtherMethod)
 }

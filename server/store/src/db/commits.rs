@@ -207,6 +207,76 @@ pub async fn log(
     Ok(commits)
 }
 
+/// A commit of a chain, without what only descriptions need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its id.
+    pub oid: CommitOid,
+    /// First line of its message.
+    pub title: String,
+    /// When it was written.
+    pub committed_at: Option<Timestamp>,
+    /// The next older commit in upstream's log.
+    pub predecessor: Option<CommitOid>,
+    /// Everything it consists of, if that is known here.
+    pub whole_listing_id: Option<i64>,
+}
+
+impl Link {
+    /// Whether nothing was before it, as far as its log tells. Of a commit without a title no log was read.
+    pub fn is_first(&self) -> bool {
+        self.predecessor.is_none() && !self.title.is_empty()
+    }
+}
+
+impl Commit {
+    /// Everything it consists of, served or not, if that is known here.
+    pub fn whole_listing_id(&self) -> Option<i64> {
+        self.upstream_listing_id.or(self.served_listing_id.filter(|_| self.selection.is_everything()))
+    }
+}
+
+#[derive(Debug, FromQueryResult)]
+struct LinkRow {
+    oid: OidColumn,
+    title: String,
+    committed_at: Option<i64>,
+    predecessor: Option<OidColumn>,
+    whole_listing_id: Option<i64>,
+}
+
+/// A commit and its predecessors as far as they are known, newest first, found as by [`log`].
+pub async fn chain(
+    db: &impl ConnectionTrait,
+    repo_id: i64,
+    from: CommitOid,
+    limit: u64,
+) -> Result<Vec<Link>, StoreError> {
+    const SQL: &str = "WITH RECURSIVE log(id, predecessor, depth) AS ( \
+         SELECT id, predecessor, 0 FROM repo_commit WHERE repo_id = $1 AND oid = $2 \
+         UNION ALL \
+         SELECT c.id, c.predecessor, log.depth + 1 FROM log \
+         JOIN repo_commit c ON c.repo_id = $1 AND c.oid = log.predecessor WHERE log.depth < $3) \
+         SELECT c.oid, c.title, c.committed_at, c.predecessor, \
+         COALESCE(c.upstream_listing_id, CASE WHEN c.selection IS NULL THEN c.served_listing_id END) \
+         AS whole_listing_id \
+         FROM log JOIN repo_commit c ON c.id = log.id ORDER BY log.depth";
+    let last_depth = i64::try_from(limit.saturating_sub(1)).unwrap_or(i64::MAX);
+    let values = [repo_id.into(), OidColumn::from(from).into(), last_depth.into()];
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), SQL, values);
+    let rows = LinkRow::find_by_statement(statement).all(db).await.doing("reading a log")?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Link {
+            oid: row.oid.into(),
+            title: row.title,
+            committed_at: row.committed_at.map(Timestamp::from_millis),
+            predecessor: row.predecessor.map(Into::into),
+            whole_listing_id: row.whole_listing_id,
+        })
+        .collect())
+}
+
 /// What a fetch learned of a commit before its bytes arrive.
 #[derive(Clone, Debug)]
 pub struct Fetching<'a> {

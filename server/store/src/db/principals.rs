@@ -2,8 +2,11 @@
 
 use acervo_core::access::{Grant, Scope};
 use acervo_core::{Role, Sha256Digest, Timestamp};
-use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
+use sea_orm::sea_query::{Expr, OnConflict, SelectStatement};
+use sea_orm::{
+    ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Select,
+};
 
 use super::dialect;
 use super::entity::choice::RoleColumn;
@@ -82,6 +85,53 @@ pub async fn namespace(db: &impl ConnectionTrait, name: &str) -> Result<Option<N
         .one(db)
         .await
         .doing("looking up a namespace")
+}
+
+/// The namespaces with these database ids, in no order.
+pub async fn namespaces(db: &impl ConnectionTrait, ids: &[i64]) -> Result<Vec<Namespace>, StoreError> {
+    namespace::Entity::find()
+        .filter(namespace::Column::Id.is_in(ids.iter().copied()))
+        .all(db)
+        .await
+        .doing("looking up namespaces")
+}
+
+/// Subquery: who has a role in a namespace.
+fn granted_in(namespace_id: i64) -> SelectStatement {
+    access_grant::Entity::find()
+        .select_only()
+        .column(access_grant::Column::PrincipalId)
+        .filter(access_grant::Column::NamespaceId.eq(namespace_id))
+        .into_query()
+}
+
+/// People and robots with a role in a namespace whose credentials are not all refused.
+fn of_namespace(namespace_id: i64) -> Select<principal::Entity> {
+    principal::Entity::find()
+        .filter(principal::Column::Id.in_subquery(granted_in(namespace_id)))
+        .filter(principal::Column::Kind.ne(PrincipalKind::System))
+        .filter(principal::Column::DisabledAt.is_null())
+}
+
+/// Members of a namespace in name order, from the one after this name in lower case on.
+pub async fn members(
+    db: &impl ConnectionTrait,
+    namespace_id: i64,
+    after: Option<&str>,
+    limit: u64,
+) -> Result<Vec<Principal>, StoreError> {
+    of_namespace(namespace_id)
+        .filter(principal::Column::NameLower.gt(after.unwrap_or_default()))
+        .order_by_asc(principal::Column::NameLower)
+        .limit(limit)
+        .all(db)
+        .await
+        .doing("reading members")
+}
+
+/// Number of members of a namespace.
+pub async fn member_count(db: &impl ConnectionTrait, namespace_id: i64) -> Result<u64, StoreError> {
+    of_namespace(namespace_id).count(db).await.doing("counting members")
 }
 
 /// Makes a namespace; its name must be free.

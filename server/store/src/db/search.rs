@@ -20,6 +20,7 @@ use super::sql::Sql;
 use crate::error::{Doing, StoreError};
 
 pub use questions::{Filter, GatedIs, Listed, Position, Sort, TagRow, Value, count, page, tags};
+pub(super) use questions::{Namespace, visible};
 pub use ranked::{Among, Ranked, Tier, by_name, by_words};
 
 /// By which rules rows are made. Raised when they would come out otherwise; rows of other versions are made anew.

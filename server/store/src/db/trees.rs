@@ -296,6 +296,23 @@ pub async fn segment_entries(
     rows(db, select.order_by_asc(tree_entry::Column::Path)).await
 }
 
+/// Those of some paths that a segment has, in path order.
+pub async fn segment_entries_at(
+    db: &impl ConnectionTrait,
+    segment_id: i64,
+    paths: &[&str],
+) -> Result<Vec<StoredEntry>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in paths.chunks(dialect::rows_per_statement(1)) {
+        let select = entries()
+            .filter(tree_entry::Column::SegmentId.eq(segment_id))
+            .filter(tree_entry::Column::Path.is_in(chunk.iter().copied()))
+            .order_by_asc(tree_entry::Column::Path);
+        found.extend(rows(db, select).await?);
+    }
+    Ok(found)
+}
+
 /// Counts of a listing.
 pub async fn totals(db: &impl ConnectionTrait, listing_id: i64) -> Result<ListingTotals, StoreError> {
     let row = listing::Entity::find_by_id(listing_id)

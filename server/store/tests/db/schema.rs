@@ -7,9 +7,10 @@ use acervo_store::db::dialect;
 use acervo_store::db::entity::choice::{EntryKindColumn, RefKindColumn, RepoKindColumn, RoleColumn, VisibilityColumn};
 use acervo_store::db::entity::value::{Names, OidColumn, SelectionColumn, Sha256Column, Ts};
 use acervo_store::db::entity::{
-    access_grant, access_request, api_token, blob, card, commit_tag, decision, entry_segment, event, generation, job,
-    listing, listing_segment, mirror, namespace, principal, provenance, quarantine, ref_event, repo, repo_alias,
-    repo_commit, repo_ref, repo_search, repo_tag, terms, terms_consent, tree_entry, worker,
+    access_grant, access_request, api_token, blob, card, collection, collection_item, commit_tag, decision,
+    entry_segment, event, generation, job, listing, listing_segment, mirror, namespace, principal, provenance,
+    quarantine, ref_event, repo, repo_alias, repo_commit, repo_ref, repo_search, repo_tag, terms, terms_consent,
+    tree_entry, worker,
 };
 use acervo_store::db::{Database, DatabaseConfig};
 use acervo_store::{Doing, StoreError};
@@ -185,6 +186,7 @@ async fn every_table_round_trips(db: &Database) {
     )
     .await;
     gates_round_trip(db).await;
+    collections_round_trip(db).await;
     round_trip::<blob::Entity>(
         db,
         blob::Model {
@@ -303,6 +305,41 @@ async fn gates_round_trip(db: &Database) {
     .await;
     let row = terms_consent::Model { principal_id: 1, repo_id: 3, terms: sha256("terms"), accepted_at: Ts(1) };
     round_trip::<terms_consent::Entity>(db, row).await;
+}
+
+async fn collections_round_trip(db: &Database) {
+    round_trip::<collection::Entity>(
+        db,
+        collection::Model {
+            id: 21,
+            public_id: "0123456789abcdef01234567".to_owned(),
+            namespace_id: 2,
+            title: "Recent models".to_owned(),
+            description: Some("What is new".to_owned()),
+            folded: "recent models what is new".to_owned(),
+            theme: collection::Theme::Indigo,
+            visibility: VisibilityColumn::Internal,
+            position: 3,
+            created_by: Some(1),
+            created_at: Ts(1),
+            updated_at: Ts(2),
+        },
+    )
+    .await;
+    round_trip::<collection_item::Entity>(
+        db,
+        collection_item::Model {
+            id: 22,
+            public_id: "123456789abcdef012345678".to_owned(),
+            collection_id: 21,
+            repo_id: 3,
+            position: 4,
+            note: Some("the best".to_owned()),
+            added_by: Some(1),
+            added_at: Ts(3),
+        },
+    )
+    .await;
 }
 
 async fn listings_and_commits_round_trip(db: &Database) {

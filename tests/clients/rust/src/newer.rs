@@ -2,6 +2,7 @@
 
 mod access;
 mod downloads;
+mod gathered;
 mod metadata;
 
 use std::path::PathBuf;
@@ -34,9 +35,11 @@ pub(crate) const CASES: &[&str] = &[
     "paths-info",
     "refs",
     "commits",
+    "compare",
     "existence",
     "lists",
     "whoami",
+    "people",
     "missing-repo",
     "missing-revision",
     "missing-entry",
@@ -74,9 +77,11 @@ pub(crate) async fn run(case: &str, scene: &Scene) -> anyhow::Result<()> {
         "paths-info" => metadata::paths_info(scene).await,
         "refs" => metadata::refs(scene).await,
         "commits" => metadata::commits(scene).await,
+        "compare" => gathered::compare(scene).await,
         "existence" => metadata::existence(scene).await,
         "lists" => metadata::lists(scene).await,
         "whoami" => access::whoami(scene).await,
+        "people" => gathered::people(scene).await,
         "missing-repo" => access::missing_repo(scene).await,
         "missing-revision" => access::missing_revision(scene).await,
         "missing-entry" => access::missing_entry(scene).await,

@@ -171,11 +171,12 @@ async fn note_log(hub: &Hub, mirror: &Mirror, oid: CommitOid, progress: &Progres
             .await?
             .and_then(|found| found.served)
             .map(|(_, oid)| oid);
+    // One more than is kept: the oldest that is kept then knows that something was before it.
     let found = client
-        .commits(mirror.repo.kind, &mirror.upstream_name, oid, LOG_COMMITS_MAX, |seen| Some(seen) == head)
+        .commits(mirror.repo.kind, &mirror.upstream_name, oid, LOG_COMMITS_MAX + 1, |seen| Some(seen) == head)
         .await?;
     let mut log: Vec<LogEntry> = Vec::with_capacity(found.len());
-    for (index, seen) in found.iter().enumerate() {
+    for (index, seen) in found.iter().enumerate().take(LOG_COMMITS_MAX) {
         log.push(LogEntry {
             oid: seen.oid,
             title: text::storable(seen.title.clone()),

@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::doc::{ErrorBody, RepoAddress, RepoErrors};
 use super::view::User;
+use crate::app::people;
 use crate::context::Hub;
 use crate::error::{HubError, denied};
 use crate::http::error::ApiError;
@@ -21,9 +22,12 @@ use crate::http::extract::{Auth, RepoRoute, open_contents, open_repo};
         (status = 401, description = "No token, or a bad one", body = ErrorBody),
     )
 )]
-pub async fn whoami(auth: Result<Auth, ApiError>) -> Result<HttpResponse, ApiError> {
+pub async fn whoami(hub: web::Data<Hub>, auth: Result<Auth, ApiError>) -> Result<HttpResponse, ApiError> {
     match auth {
-        Ok(Auth(Caller::Known(identity))) => Ok(HttpResponse::Ok().json(User::from(&identity))),
+        Ok(Auth(Caller::Known(identity))) => {
+            let orgs = people::memberships(&hub, identity.principal_id).await?;
+            Ok(HttpResponse::Ok().json(User::new(&identity, &orgs)))
+        }
         // Here a bad token is answered as none is: clients show this text at login.
         Ok(Auth(Caller::Anonymous | Caller::System)) | Err(ApiError::Hub(HubError::BadToken(_))) => {
             Err(HubError::TokenRequired.into())

@@ -1,4 +1,5 @@
-//! The JSON API that hub clients speak: info, trees, refs, logs, lists, identity; gates and settings.
+//! The JSON API that hub clients speak: info, trees, refs, logs, comparisons, lists, collections, people, identity;
+//! gates and settings.
 //!
 //! One handler serves models, datasets and spaces. Nothing here decides who may read what (`app` does), nor what an
 //! error looks like on the wire (`http::error` does).
@@ -14,7 +15,9 @@ use crate::error::HubError;
 pub mod access_report;
 pub mod access_requests;
 pub mod ask_access;
+pub mod collections;
 pub mod commits;
+pub mod compare;
 pub mod cursor;
 pub mod doc;
 mod finished;
@@ -23,11 +26,13 @@ pub mod list_params;
 pub mod lists;
 pub mod next_page;
 pub mod paths_info;
+pub mod people;
 pub mod refs;
 pub mod repo_info;
 pub mod search;
 pub mod settings;
 pub mod stubs;
+pub mod tensors;
 pub mod tree;
 pub mod view;
 

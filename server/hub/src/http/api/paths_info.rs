@@ -8,12 +8,13 @@ use utoipa::ToSchema;
 use super::doc::{ErrorBody, RepoAddress, RepoErrors, RevisionAddress};
 use super::only_revision;
 use super::view::TreeItem;
+use crate::app::history;
 use crate::app::trees::{self, PATHS_MAX};
 use crate::context::Hub;
 use crate::error::HubError;
 use crate::http::error::ApiError;
 use crate::http::extract::{Auth, RepoRoute, open_repo, open_revision};
-use crate::http::query::Query;
+use crate::http::query::{Query, is_true};
 
 /// Which paths are asked for: as JSON, or as a form with one `paths` for each.
 #[derive(Clone, Debug, Default, PartialEq, Eq, ToSchema)]
@@ -21,12 +22,16 @@ use crate::http::query::Query;
 pub struct PathsQuery {
     /// Paths, at most 1000.
     pub paths: Vec<String>,
+    /// With the commit that last touched each entry, where the commits that are held here tell.
+    #[schema(required = false)]
+    pub expand: bool,
 }
 
 /// Reads the body of any client: Python sends a form, JavaScript and Rust send JSON.
 fn read(content_type: &str, body: &[u8]) -> Result<PathsQuery, HubError> {
     if !content_type.contains("json") && body.trim_ascii_start().first() != Some(&b'{') {
-        return Ok(PathsQuery { paths: Query::parse(body).list("paths") });
+        let form = Query::parse(body);
+        return Ok(PathsQuery { paths: form.list("paths"), expand: form.flag("expand") });
     }
     let refused = |why: &str| HubError::Invalid(format!("the body is not usable: {why}; send `{{\"paths\": [..]}}`"));
     let body: Value = serde_json::from_slice(body).map_err(|error| refused(&error.to_string()))?;
@@ -35,7 +40,12 @@ fn read(content_type: &str, body: &[u8]) -> Result<PathsQuery, HubError> {
         Some(Value::Array(paths)) => paths.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         _ => return Err(refused("it names no paths")),
     };
-    Ok(PathsQuery { paths })
+    let expand = match body.get("expand") {
+        Some(Value::Bool(expand)) => *expand,
+        Some(Value::String(text)) => is_true(text),
+        _ => false,
+    };
+    Ok(PathsQuery { paths, expand })
 }
 
 impl PathsQuery {
@@ -58,7 +68,7 @@ impl PathsQuery {
     params(RepoAddress, RevisionAddress),
     request_body(
         content((PathsQuery = "application/json"), (PathsQuery = "application/x-www-form-urlencoded")),
-        description = "The paths; `expand` is accepted and changes nothing",
+        description = "The paths",
     ),
     responses(
         (status = 200, description = "The entries that exist, in the order asked", body = Vec<TreeItem>),
@@ -77,9 +87,14 @@ pub async fn paths_info(
     let repo = open_repo(&hub, &caller, &route, &req).await?;
     let (commit, remaining) = open_revision(&hub, &repo, &route.rest).await?;
     only_revision(&repo, &route.rest, &remaining)?;
-    let paths = read(req.content_type(), &body)?.usable()?;
-    let entries = trees::at_paths(&hub, &repo, &commit, &paths).await?;
-    Ok(HttpResponse::Ok().json(entries.iter().map(|entry| TreeItem::from(&**entry)).collect::<Vec<_>>()))
+    let wanted = read(req.content_type(), &body)?;
+    let entries = trees::at_paths(&hub, &repo, &commit, &wanted.usable()?).await?;
+    let mut items: Vec<TreeItem> = entries.iter().map(|entry| TreeItem::from(&**entry)).collect();
+    if wanted.expand {
+        let known = history::last_commits(&hub, &repo, &commit, entries.iter().map(|entry| &**entry)).await?;
+        items = items.into_iter().map(|item| item.touched_by(&known)).collect();
+    }
+    Ok(HttpResponse::Ok().json(items))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use acervo_core::access::Readable;
-use acervo_core::{RevisionSpec, Selection};
+use acervo_core::{RepoKind, RevisionSpec, Selection};
 use acervo_store::db::commits::Commit;
 use acervo_store::db::repos::Repo;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -116,8 +116,10 @@ async fn answer(
             let files = trees::all_files(hub, repo, commit).await?;
             info.siblings = Some(files.iter().map(|file| Sibling::new(file, query.blobs)).collect());
         }
-        if query.wants("usedStorage") {
-            info.used_storage = Some(trees::totals(hub, repo, commit).await?.bytes);
+        if query.wants("usedStorage") || query.wants("mainSize") {
+            let bytes = trees::totals(hub, repo, commit).await?.bytes;
+            info.used_storage = Some(bytes);
+            info.main_size = Some(bytes).filter(|_| repo.kind == RepoKind::Dataset);
         }
         let body = if query.expand.is_empty() {
             Body::Whole(Box::new(info))

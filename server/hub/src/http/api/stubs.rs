@@ -131,7 +131,10 @@ fn verdict(body: &[u8]) -> CardVerdict {
 )]
 pub async fn not_found(req: HttpRequest) -> Result<HttpResponse, ApiError> {
     let path: String = req.path().chars().take(200).collect();
-    Err(HubError::NotFound(format!("`{path}` is not part of this hub; `/openapi.json` lists what is")).into())
+    let text = format!(
+        "`{path}` is not part of this hub; `docs/hub-compat.md` of Acervo lists what is, and so does `/openapi.json`"
+    );
+    Err(HubError::NotFound(text).into())
 }
 
 #[cfg(test)]

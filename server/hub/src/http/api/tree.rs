@@ -9,6 +9,7 @@ use super::doc::{RepoAddress, RepoErrors};
 use super::finished::{self, Draft};
 use super::view::TreeItem;
 use super::{cursor, next_page};
+use crate::app::history;
 use crate::app::trees::{self, TreeRequest};
 use crate::context::Hub;
 use crate::error::HubError;
@@ -23,7 +24,7 @@ pub struct TreeQuery {
     /// Everything below the folder, not only what stands directly in it.
     #[param(required = false)]
     pub recursive: bool,
-    /// Accepted; the commit that last touched an entry is not known here and left out.
+    /// With the commit that last touched each entry, where the commits that are held here tell; 50 entries a page.
     #[param(required = false)]
     pub expand: bool,
     /// Most entries of a page; 1000 unless fewer are asked for.
@@ -43,16 +44,20 @@ impl From<&Query> for TreeQuery {
     }
 }
 
+/// Entries of a page with `expand`, as on other hubs.
+const EXPANDED_ENTRIES_MAX: u64 = 50;
+
 /// What to look up for a query on the folder that these segments lead to.
 fn request(query: &TreeQuery, segments: &[String]) -> Result<TreeRequest, HubError> {
     // One segment may hold a whole path: Python encodes its slashes.
     let path = segments.join("/");
     let folder = Some(path.trim_matches('/')).filter(|path| !path.is_empty());
+    let most = if query.expand { Some(query.limit.unwrap_or(u64::MAX).min(EXPANDED_ENTRIES_MAX)) } else { query.limit };
     Ok(TreeRequest {
         folder: folder.map(str::parse::<RepoPath>).transpose()?,
         recursive: query.recursive,
         after: query.cursor.as_deref().map(cursor::decode).transpose()?,
-        limit: query.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+        limit: most.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
     })
 }
 
@@ -82,12 +87,19 @@ pub async fn tree(
 ) -> Result<HttpResponse, ApiError> {
     let repo = open_repo(&hub, &caller, &route, &req).await?;
     let (commit, segments) = open_revision(&hub, &repo, &route.rest).await?;
-    let request = request(&TreeQuery::from(&query), &segments)?;
+    let wanted = TreeQuery::from(&query);
+    let request = request(&wanted, &segments)?;
     let make = async || {
         let page = trees::page(&hub, &repo, &commit, &request).await?;
-        Ok(Draft { body: page.entries.iter().map(TreeItem::from).collect::<Vec<_>>(), next: page.next })
+        let mut items: Vec<TreeItem> = page.entries.iter().map(TreeItem::from).collect();
+        if wanted.expand {
+            let known = history::last_commits(&hub, &repo, &commit, &page.entries).await?;
+            items = items.into_iter().map(|item| item.touched_by(&known)).collect();
+        }
+        Ok(Draft { body: items, next: page.next })
     };
-    let answer = finished::answer(&hub, &commit, format!("{request:?}"), make).await?;
+    let question = format!("{request:?} expand={}", wanted.expand);
+    let answer = finished::answer(&hub, &commit, question, make).await?;
     let mut response = HttpResponse::Ok();
     if let Some(last) = &answer.next {
         // The commit in place of the name asked for: a branch may move between two pages.

@@ -9,6 +9,8 @@ pub mod api_token;
 pub mod blob;
 pub mod card;
 pub mod choice;
+pub mod collection;
+pub mod collection_item;
 pub mod commit_tag;
 pub mod decision;
 pub mod entry_segment;

@@ -179,7 +179,7 @@ pub(super) fn has_one_of(sql: &mut Sql, repo_id: &str, keys: &[String]) {
 
 /// Where a row's namespace is found.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Namespace {
+pub(in crate::db) enum Namespace {
     /// In a column of its own.
     Column(&'static str),
     /// By the repository in this column.
@@ -188,7 +188,7 @@ pub(super) enum Namespace {
 
 /// Adds the condition that the caller may see a row; visibility is part of every question, so that nothing hidden is
 /// counted either.
-pub(super) fn visible(sql: &mut Sql, scope: &ReadScope, visibility: &str, repo_id: &str, namespace: Namespace) {
+pub(in crate::db) fn visible(sql: &mut Sql, scope: &ReadScope, visibility: &str, repo_id: &str, namespace: Namespace) {
     if scope.everything {
         return;
     }

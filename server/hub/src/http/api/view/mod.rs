@@ -2,7 +2,9 @@
 //! sent with another type.
 
 mod access;
+mod collection;
 mod history;
+mod people;
 mod repo;
 mod tree;
 mod upstream_info;
@@ -11,8 +13,10 @@ mod user;
 pub use access::{
     AcceptedTerms, AccessRequestItem, AccessUser, Decided, GateStanding, RepoSettings, RequestStatus, TermsText,
 };
+pub use collection::{CollectionInfo, CollectionItem, Note};
 pub use history::{CommitItem, CommitUser, FormattedCommit, RefItem, RefList};
+pub use people::{OrganizationItem, OrganizationOverview, Owner, UserItem, UserOverview};
 pub use repo::{GatedMark, RepoInfo, Sibling, SiblingLfs, project};
-pub use tree::{TreeItem, TreeItemLfs};
+pub use tree::{LastCommitItem, TreeItem, TreeItemLfs};
 pub use upstream_info::{Safetensors, TransformersInfo, UpstreamFacts};
-pub use user::{AccessToken, User, UserAuth};
+pub use user::{AccessToken, User, UserAuth, UserOrg};

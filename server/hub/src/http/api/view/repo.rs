@@ -122,6 +122,9 @@ pub struct RepoInfo {
     /// Downloads from this hub.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub downloads: Option<u64>,
+    /// The same: they are counted from the first day on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub downloads_all_time: Option<u64>,
     /// Always 0: there are no likes here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub likes: Option<u64>,
@@ -144,6 +147,18 @@ pub struct RepoInfo {
     /// What a dataset's card says of it in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// How a dataset asks to be cited, in upstream's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub citation: Option<String>,
+    /// Name of a dataset in another catalogue, as its card has it.
+    #[serde(rename = "paperswithcode_id", skip_serializing_if = "Option::is_none")]
+    pub paperswithcode_id: Option<String>,
+    /// Models that a space uses, as its card has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub models: Option<Vec<String>>,
+    /// Datasets that a space uses, as its card has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub datasets: Option<Vec<String>>,
     /// Fields of the card.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -176,6 +191,9 @@ pub struct RepoInfo {
     /// Bytes of all files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub used_storage: Option<u64>,
+    /// The same, for datasets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub main_size: Option<u64>,
 }
 
 impl RepoInfo {
@@ -196,6 +214,7 @@ impl RepoInfo {
             last_modified: Some(catalog::modified_at(repo, commit)),
             created_at: Some(repo.born_at),
             downloads: Some(u64::try_from(repo.downloads).unwrap_or(0)),
+            downloads_all_time: Some(u64::try_from(repo.downloads).unwrap_or(0)),
             likes: Some(0),
             tags: Some(card.tags.clone()),
             pipeline_tag: facts.pipeline_tag.or_else(|| first(data, "pipeline_tag")),
@@ -203,6 +222,10 @@ impl RepoInfo {
             mask_token: facts.mask_token,
             sdk: facts.sdk.or_else(|| first(data, "sdk")).filter(|_| is(RepoKind::Space)),
             description: data.and_then(|data| text(data, "description")).filter(|_| is(RepoKind::Dataset)),
+            citation: facts.citation.filter(|_| is(RepoKind::Dataset)),
+            paperswithcode_id: data.and_then(|data| text(data, "paperswithcode_id")).filter(|_| is(RepoKind::Dataset)),
+            models: named(data, "models").filter(|_| is(RepoKind::Space)),
+            datasets: named(data, "datasets").filter(|_| is(RepoKind::Space)),
             card_data: data.cloned(),
             config: facts.config,
             transformers_info: facts.transformers_info,
@@ -212,6 +235,7 @@ impl RepoInfo {
             widget_data: facts.widget_data,
             siblings: None,
             used_storage: None,
+            main_size: None,
         }
     }
 }
@@ -219,6 +243,12 @@ impl RepoInfo {
 /// The first text of a card's field.
 fn first(data: Option<&Map<String, Value>>, field: &str) -> Option<String> {
     strings(data?, field).first().filter(|text| !text.is_empty()).map(|&text| text.to_owned())
+}
+
+/// The texts of a card's field, if it has any.
+fn named(data: Option<&Map<String, Value>>, field: &str) -> Option<Vec<String>> {
+    let texts: Vec<String> = strings(data?, field).into_iter().map(str::to_owned).collect();
+    Some(texts).filter(|texts| !texts.is_empty())
 }
 
 /// Only the named fields of a description, beside its ids; a name it does not have changes nothing.
@@ -360,7 +390,7 @@ mod tests {
                 "_id": "66f2a1c09d3e4b5f60718293", "id": "acme/tiny", "author": "acme",
                 "sha": "0123456789abcdef0123456789abcdef01234567", "private": false, "gated": false, "disabled": false,
                 "lastModified": "2023-11-14T22:13:20.007Z", "createdAt": "2020-09-13T12:26:40.000Z",
-                "downloads": 12, "likes": 0, "tags": [],
+                "downloads": 12, "downloadsAllTime": 12, "likes": 0, "tags": [],
             })
         );
     }

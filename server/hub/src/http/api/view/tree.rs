@@ -1,9 +1,15 @@
 //! Entries as trees and `paths-info` give them.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use acervo_core::Timestamp;
 use acervo_core::listing::EntryKind;
 use acervo_store::db::trees::StoredEntry;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::app::history::LastCommit;
 
 /// LFS identity of a file; the key is `oid` here and `sha256` in the files of a description.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -17,8 +23,29 @@ pub struct TreeItemLfs {
     pub pointer_size: u64,
 }
 
+/// The commit that last touched an entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LastCommitItem {
+    /// Its id.
+    #[schema(example = "7231864981174d9bee8c7687c24c8344414eae6b")]
+    pub id: String,
+    /// First line of its message.
+    #[schema(example = "Add weights")]
+    pub title: String,
+    /// When it was made.
+    #[schema(value_type = String, example = "2023-11-14T22:13:20.007Z")]
+    pub date: Timestamp,
+}
+
+impl From<&LastCommit> for LastCommitItem {
+    fn from(last: &LastCommit) -> Self {
+        LastCommitItem { id: last.oid.to_hex(), title: last.title.clone(), date: last.date }
+    }
+}
+
 /// A file or folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(example = json!({"type": "file", "oid": "a1d9c1b8d0a7d1b9c7dc3e8c2e0a6c6f2b6a1e34", "size": 571, "path": "config.json"}))]
 pub struct TreeItem {
     /// `file` or `directory`.
@@ -33,6 +60,18 @@ pub struct TreeItem {
     pub lfs: Option<TreeItemLfs>,
     /// Path from the root of the repository.
     pub path: String,
+    /// The commit that last touched it; with `expand`, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_commit: Option<LastCommitItem>,
+}
+
+impl TreeItem {
+    /// The same with the commit that last touched it, if that is among these, by path.
+    #[must_use]
+    pub fn touched_by(mut self, known: &HashMap<String, Arc<LastCommit>>) -> Self {
+        self.last_commit = known.get(&self.path).map(|last| LastCommitItem::from(&**last));
+        self
+    }
 }
 
 impl From<&StoredEntry> for TreeItem {
@@ -47,7 +86,7 @@ impl From<&StoredEntry> for TreeItem {
             size: entry.size,
             pointer_size: lfs.pointer_size,
         });
-        TreeItem { kind, oid: entry.oid.to_hex(), size, lfs, path: entry.path.to_string() }
+        TreeItem { kind, oid: entry.oid.to_hex(), size, lfs, path: entry.path.to_string(), last_commit: None }
     }
 }
 

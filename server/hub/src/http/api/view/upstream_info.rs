@@ -59,6 +59,8 @@ pub struct UpstreamFacts {
     pub library_name: Option<String>,
     /// What a space runs on.
     pub sdk: Option<String>,
+    /// How a dataset asks to be cited.
+    pub citation: Option<String>,
 }
 
 impl UpstreamFacts {
@@ -76,6 +78,7 @@ impl UpstreamFacts {
             pipeline_tag: text(info, "pipeline_tag"),
             library_name: text(info, "library_name"),
             sdk: text(info, "sdk"),
+            citation: text(info, "citation"),
         }
     }
 }

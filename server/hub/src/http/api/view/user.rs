@@ -5,6 +5,8 @@ use acervo_core::access::Identity;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::app::people::Membership;
+
 /// A credential.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -28,7 +30,54 @@ pub struct UserAuth {
     pub access_token: AccessToken,
 }
 
-/// A caller. Only name and credential mean something here; the rest is what clients expect to be there.
+/// An organisation that the caller has a role in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UserOrg {
+    /// Always `org`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Name.
+    #[schema(example = "acme")]
+    pub name: String,
+    /// The same.
+    #[schema(example = "acme")]
+    pub fullname: String,
+    /// Always empty.
+    pub email: String,
+    /// Always false.
+    pub can_pay: bool,
+    /// Always null.
+    #[schema(value_type = Option<i64>)]
+    pub period_end: Option<i64>,
+    /// Always empty.
+    pub avatar_url: String,
+    /// `admin`, `write` or `read`, as clients know roles.
+    #[schema(example = "write")]
+    pub role_in_org: &'static str,
+}
+
+impl From<&Membership> for UserOrg {
+    fn from(membership: &Membership) -> Self {
+        let name = membership.namespace.name.clone();
+        UserOrg {
+            kind: "org",
+            fullname: name.clone(),
+            name,
+            email: String::new(),
+            can_pay: false,
+            period_end: None,
+            avatar_url: String::new(),
+            role_in_org: match membership.role {
+                Role::Admin => "admin",
+                Role::Writer | Role::Maintainer => "write",
+                Role::Reader | Role::Reviewer | Role::Auditor => "read",
+            },
+        }
+    }
+}
+
+/// A caller. Name, credential and organisations mean something here; the rest is what clients expect to be there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
@@ -53,15 +102,15 @@ pub struct User {
     /// Always null.
     #[schema(value_type = Option<i64>)]
     pub period_end: Option<i64>,
-    /// Always empty: organisations have no members here.
-    #[schema(value_type = Vec<Object>)]
-    pub orgs: Vec<serde_json::Value>,
+    /// Organisations that the caller has a role in.
+    pub orgs: Vec<UserOrg>,
     /// The credential used.
     pub auth: UserAuth,
 }
 
-impl From<&Identity> for User {
-    fn from(identity: &Identity) -> Self {
+impl User {
+    /// The view of a caller and the organisations that it has a role in.
+    pub fn new(identity: &Identity, orgs: &[Membership]) -> Self {
         let role = if identity.cap.implies(Role::Writer) { "write" } else { "read" };
         User {
             kind: "user",
@@ -73,7 +122,7 @@ impl From<&Identity> for User {
             can_pay: false,
             avatar_url: String::new(),
             period_end: None,
-            orgs: Vec::new(),
+            orgs: orgs.iter().map(UserOrg::from).collect(),
             auth: UserAuth {
                 kind: "access_token",
                 access_token: AccessToken { display_name: identity.credential.clone(), role },
@@ -107,7 +156,7 @@ mod tests {
                 cap,
                 credential: "laptop".to_owned(),
             };
-            let view = serde_json::to_value(User::from(&identity)).unwrap();
+            let view = serde_json::to_value(User::new(&identity, &[])).unwrap();
             assert_eq!(view["auth"]["accessToken"], json!({"displayName": "laptop", "role": role}));
             assert_eq!(view["orgs"], json!([]));
             assert!(!view.to_string().contains('7'), "database keys stay here: {view}");
