@@ -121,17 +121,20 @@ def transformers_probes(scene: Scene) -> None:
                 repo, name, _commit_hash=commit, _raise_exceptions_for_missing_entries=False
             )
             check_equal(f"`{name}`", probe(), None)
-            asked = scene.wire.since(mark)
+            # Once in a process, the client asks for the names of agents beside.
+            asked = [e for e in scene.wire.since(mark) if e.path.startswith(f"/{repo}/")]
             check_equal("what was asked", [(e.method, e.status) for e in asked], [("HEAD", 404)])
             check_equal("code", asked[0].headers.get("x-error-code"), "EntryNotFound")
             check_equal("commit", asked[0].headers.get("x-repo-commit"), commit)
             check_equal(f"`{name}` once more", probe(), None)
-            check_equal("what was asked again", [str(e) for e in scene.wire.since(mark)[1:]], [])
+            again = [str(e) for e in scene.wire.since(mark) if e.path.startswith(f"/{repo}/")]
+            check_equal("what was asked again", again[1:], [])
             cached = try_to_load_from_cache(repo, name, revision=commit)
             check(cached is _CACHED_NO_EXIST, f"the cache says {cached!r} of `{name}`")
         mark = scene.wire.mark()
         check_equal("has_file", (has_file(repo, "config.json"), has_file(repo, "nowhere.json")), (True, False))
-        check_equal("what `has_file` asked", [e.method for e in scene.wire.since(mark)], ["HEAD", "HEAD"])
+        methods = [e.method for e in scene.wire.since(mark) if e.path.startswith(f"/{repo}/")]
+        check_equal("what `has_file` asked", methods, ["HEAD", "HEAD"])
 
 
 @case(since=(2, 0))

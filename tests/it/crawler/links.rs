@@ -8,6 +8,9 @@ use crate::serve::Answer;
 /// Keys of JSON below which stands what others wrote: cards, configurations, titles of commits.
 const CONTENTS: [&str; 7] = ["cardData", "config", "title", "message", "formatted", "description", "widgetData"];
 
+/// Keys whose values are the lines of files, as they are.
+const LINES: [&str; 1] = ["diff"];
+
 /// Whose addresses are whose.
 #[derive(Clone, Debug)]
 pub(super) struct Hosts {
@@ -164,7 +167,8 @@ fn json_links(value: &Value, found: &mut Vec<(&'static str, String)>) {
         Value::String(text) if is_address(text) => found.push(("json", text.clone())),
         Value::Array(items) => items.iter().for_each(|item| json_links(item, found)),
         Value::Object(fields) => {
-            let own = fields.iter().filter(|(key, _)| !CONTENTS.contains(&key.as_str()));
+            let quoted = |key: &str| CONTENTS.contains(&key) || LINES.contains(&key);
+            let own = fields.iter().filter(|(key, _)| !quoted(key));
             own.for_each(|(_, inner)| json_links(inner, found));
         }
         _ => {}
@@ -178,7 +182,11 @@ fn is_address(text: &str) -> bool {
 
 /// An address that an operation's path stands for, in the repositories of the crawl.
 fn example(pattern: &str) -> Option<String> {
-    let rest = if pattern.contains("resolve") || pattern.contains("raw") { "main/README.md" } else { "main" };
+    let rest = match pattern {
+        pattern if pattern.contains("resolve") || pattern.contains("raw") => "main/README.md",
+        pattern if pattern.contains("compare") => "v1.0..main",
+        _ => "main",
+    };
     let filled = pattern
         .replace("{plural}", "models")
         .replace("{repo}", "acme/ruidoso")
@@ -186,7 +194,9 @@ fn example(pattern: &str) -> Option<String> {
         .replace("/static/{name}", "/static/acervo.css");
     // What belongs to a commit, a person or a collection is found by its link; reports and counters are not for all.
     let is_open =
-        !["access-re", "access-report", "metrics", "auth-check/write"].iter().any(|part| filled.contains(part));
+        !["access-re", "access-report", "metrics", "auth-check/write", "collections/", "safetensors-metadata"]
+            .iter()
+            .any(|part| filled.contains(part));
     (is_open && !filled.contains('{')).then_some(filled)
 }
 
@@ -202,7 +212,7 @@ fn json_faults(value: &Value, at: &mut String, hosts: &Hosts, faults: &mut Vec<S
         }
         Value::Array(items) => items.iter().for_each(|item| json_faults(item, at, hosts, faults)),
         Value::Object(fields) => {
-            for (key, inner) in fields {
+            for (key, inner) in fields.iter().filter(|(key, _)| !LINES.contains(&key.as_str())) {
                 if key.to_lowercase().contains("xethash") {
                     faults.push(format!("`{at}/{key}` is there"));
                 }

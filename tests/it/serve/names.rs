@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use acervo_core::{Role, Visibility};
+use acervo_store::db::repos;
 use acervo_tests::fake_upstream::FakeUpstream;
 use acervo_tests::fixture::{Kind, RepoFixture};
 use acervo_tests::test_hub::TestHub;
@@ -14,12 +15,12 @@ use super::{Answer, KINDS, alone, commit, empty, get, json, synced};
 async fn a_former_name_leads_to_the_present_one_with_method_query_body_and_token() {
     for (kind, prefix, api) in KINDS {
         let plural = Kind::from_plural(kind.plural()).unwrap();
-        let fixture = empty(plural, "acme/new").file("a.txt", "text").renamed_from("acme/old");
+        let fixture = empty(plural, "acme/new").file("a.txt", "text");
         let upstream = FakeUpstream::start(vec![fixture.clone()]).await.unwrap();
         let hub = TestHub::start(&upstream.endpoint()).await;
-        // The mirror was ordered by the former name, and its repository goes by the present one.
-        let mirror = hub.synced(kind, "acme/old").await;
-        assert_eq!(mirror.repo.name.as_str(), "acme/new");
+        let mirror = hub.synced(kind, "acme/new").await;
+        let (db, now) = (hub.hub().db().writer(), hub.hub().now());
+        repos::add_alias(db, &mirror.repo, "acme/old", repos::Cause::Renamed, now).await.unwrap();
         let follower = reqwest::Client::builder().no_proxy().build().unwrap();
         for old in ["acme/old", "ACME/Old", "acme/NEW"] {
             let file = format!("/{prefix}{old}/resolve/main/a.txt?download=true&x=%2F");
