@@ -117,9 +117,7 @@ def transformers_probes(scene: Scene) -> None:
         repo, commit = model["repo"], model["commit"]
         for name in ("adapter_config.json", "video_preprocessor_config.json", "additional_chat_templates/none.jinja"):
             mark = scene.wire.mark()
-            probe = lambda: cached_file(
-                repo, name, _commit_hash=commit, _raise_exceptions_for_missing_entries=False
-            )
+            probe = lambda: cached_file(repo, name, revision=commit, _raise_exceptions_for_missing_entries=False)
             check_equal(f"`{name}`", probe(), None)
             # Once in a process, the client asks for the names of agents beside.
             asked = [e for e in scene.wire.since(mark) if e.path.startswith(f"/{repo}/")]
