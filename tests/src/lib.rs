@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "a harness stops where something is wrong, as tests do")]
 
 pub mod binary;
+pub mod browser;
 pub mod clients;
 pub mod expect;
 pub mod fake_upstream;
