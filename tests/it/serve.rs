@@ -7,6 +7,7 @@ mod addresses;
 mod around;
 mod contents;
 mod downloads;
+mod limits;
 mod lists;
 mod metadata;
 mod refusals;

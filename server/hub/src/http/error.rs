@@ -9,12 +9,13 @@ use std::fmt;
 
 use acervo_core::CommitOid;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 use tracing::Level;
 
 use crate::error::HubError;
+use crate::limits::Standing;
 
 /// Longest `X-Error-Message`, in bytes: proxies refuse long headers.
 const MESSAGE_BYTES_MAX: usize = 1000;
@@ -42,7 +43,12 @@ pub enum ApiError {
     /// The same request belongs to this relative address.
     Redirect(String),
     /// The address is there, but does not have this method.
-    OtherMethod,
+    OtherMethod {
+        /// Those it has, as `Allow` lists them.
+        allowed: String,
+    },
+    /// The caller has made more requests than this hub takes of one.
+    TooMany(Standing),
 }
 
 impl<E: Into<HubError>> From<E> for ApiError {
@@ -56,7 +62,12 @@ impl fmt::Display for ApiError {
         match self {
             ApiError::Hub(error) => error.fmt(f),
             ApiError::Redirect(location) => write!(f, "moved to `{location}`"),
-            ApiError::OtherMethod => f.write_str("this address does not have this method"),
+            ApiError::OtherMethod { allowed } => write!(f, "this address does not have this method; use {allowed}"),
+            ApiError::TooMany(standing) => write!(
+                f,
+                "too many requests: this hub takes {} in {} seconds of a caller; ask again in {} seconds",
+                standing.quota, standing.window_seconds, standing.reset_seconds
+            ),
         }
     }
 }
@@ -66,7 +77,8 @@ impl ResponseError for ApiError {
         match self {
             ApiError::Hub(error) => row(error, false).status,
             ApiError::Redirect(_) => StatusCode::TEMPORARY_REDIRECT,
-            ApiError::OtherMethod => StatusCode::METHOD_NOT_ALLOWED,
+            ApiError::OtherMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            ApiError::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 
@@ -84,7 +96,16 @@ impl ApiError {
             ApiError::Redirect(location) => {
                 HttpResponse::TemporaryRedirect().insert_header((LOCATION, location.as_str())).finish()
             }
-            ApiError::OtherMethod => Row::new(self.status_code(), self, Level::DEBUG).response(),
+            ApiError::OtherMethod { allowed } => {
+                let mut response = Row::new(self.status_code(), self, Level::DEBUG).response();
+                if let Ok(allowed) = HeaderValue::from_str(allowed) {
+                    response.headers_mut().insert(ALLOW, allowed);
+                }
+                response
+            }
+            ApiError::TooMany(standing) => {
+                Row::new(self.status_code(), self, Level::DEBUG).retry_after(standing.reset_seconds).response()
+            }
         }
     }
 

@@ -4,6 +4,8 @@
 //! bare id; where a path could be read both ways, the namespaced reading wins if its marker fits (`pattern` has the
 //! order). Paths are never normalised, except that empty segments at both ends do not count.
 
+use std::future::ready;
+
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
@@ -13,7 +15,7 @@ use actix_web::{App, Error, Resource, Route, web};
 use super::error::ApiError;
 use super::hub::{raw, resolve};
 use super::pattern::Pattern;
-use super::{api, health, middleware, openapi, pages};
+use super::{api, api_page, health, middleware, openapi, pages};
 use crate::context::Hub;
 
 /// Every route.
@@ -21,6 +23,8 @@ pub const ROUTES: &[Line] = &[
     // Browsers
     get("/", || web::to(pages::home)),
     get("/static/{name}", || web::to(pages::static_file)),
+    get("/docs/api", || web::to(api_page::page)),
+    get("/docs/api/{name}", || web::to(api_page::file)),
     // Operators
     get("/healthz", || web::to(health::healthz)),
     get("/readyz", || web::to(health::readyz)),
@@ -33,7 +37,7 @@ pub const ROUTES: &[Line] = &[
     get("/datasets/{repo}/raw/{rest}", || web::to(raw::raw)),
     get("/spaces/{repo}/raw/{rest}", || web::to(raw::raw)),
     get("/{repo}/raw/{rest}", || web::to(raw::raw)),
-    get("/api/resolve-cache/{plural}/{repo}/{commit}/{rest}", || web::to(resolve::resolve)),
+    get("/api/resolve-cache/{plural}/{repo}/{commit}/{rest}", || web::to(resolve::cached)),
     // Who manages a gate
     get("/datasets/{repo}/user-access-report", || web::to(api::access_report::report)),
     get("/spaces/{repo}/user-access-report", || web::to(api::access_report::report)),
@@ -116,6 +120,8 @@ pub fn app(
         .configure(configure(hub))
         .wrap(from_fn(middleware::path::without_empty_ends))
         .wrap(from_fn(middleware::errors::render))
+        .wrap(from_fn(middleware::limits::limit))
+        .wrap(from_fn(middleware::viewer::refuse))
         .wrap(from_fn(middleware::cors::cors))
         .wrap(from_fn(middleware::observe::observe))
 }
@@ -128,6 +134,7 @@ pub fn configure(hub: &Hub) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
         config.app_data(web::PayloadConfig::new(limit));
         config.app_data(web::JsonConfig::default().limit(limit));
         config.app_data(web::FormConfig::default().limit(limit));
+        config.app_data(web::Data::new(openapi::Finished::of(&hub)));
         config.app_data(web::Data::new(hub));
         let is_api = |line: &Line| is_api(line.pattern);
         for (pattern, lines) in in_order(ROUTES.iter().filter(|line| !is_api(line))) {
@@ -165,7 +172,10 @@ fn in_order<'a>(lines: impl Iterator<Item = &'a Line>) -> Vec<(Pattern, Vec<&'a 
 
 /// One actix resource; `skip` segments of its pattern belong to the scope around it.
 fn resource(pattern: Pattern, lines: &[&Line], skip: usize) -> Resource {
-    let mut resource = web::resource(pattern.actix(skip)).default_service(web::to(other_method)).app_data(pattern);
+    let allowed: Vec<&str> = lines.iter().flat_map(|line| line.methods).map(Method::as_str).collect();
+    let allowed = allowed.join(", ");
+    let refuse = move || ready(other_method(allowed.clone()));
+    let mut resource = web::resource(pattern.actix(skip)).default_service(web::to(refuse)).app_data(pattern);
     for line in lines {
         for method in line.methods {
             resource = resource.route((line.to)().method(method.clone()));
@@ -175,6 +185,6 @@ fn resource(pattern: Pattern, lines: &[&Line], skip: usize) -> Resource {
 }
 
 /// The answer to a method that an address does not have.
-async fn other_method() -> Result<&'static str, ApiError> {
-    Err(ApiError::OtherMethod)
+fn other_method(allowed: String) -> Result<&'static str, ApiError> {
+    Err(ApiError::OtherMethod { allowed })
 }
