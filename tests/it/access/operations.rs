@@ -41,6 +41,8 @@ enum For {
 const OPERATIONS: &[(&str, &str, For)] = &[
     ("get head", "/", For::Anybody),
     ("get head", "/static/{name}", For::All),
+    ("get head", "/docs/api", For::All),
+    ("get head", "/docs/api/{name}", For::All),
     ("get head", "/healthz", For::All),
     ("get head", "/readyz", For::All),
     ("get head", "/metrics", For::Operators),
@@ -127,6 +129,7 @@ fn addresses(path: &str, repo: &str, commit: &BTreeMap<&str, String>) -> Vec<Str
                 .replace("{commit}", &commit[plural])
                 .replace("{rest}", rest)
                 .replace("{status}", "pending")
+                .replace("/docs/api/{name}", "/docs/api/swagger-ui.css")
                 .replace("{name}", "acervo.css")
         })
         .collect()

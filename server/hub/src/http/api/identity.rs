@@ -40,7 +40,6 @@ pub async fn whoami(auth: Result<Auth, ApiError>) -> Result<HttpResponse, ApiErr
     params(RepoAddress),
     responses(
         (status = 200, description = "It may; the body is empty"),
-        (status = 307, description = "The same, under the right name; `Location` is relative"),
         RepoErrors,
     )
 )]
@@ -62,7 +61,6 @@ pub async fn auth_check(
     params(RepoAddress),
     responses(
         (status = 200, description = "It may; the body is empty"),
-        (status = 307, description = "The same, under the right name; `Location` is relative"),
         RepoErrors,
     )
 )]

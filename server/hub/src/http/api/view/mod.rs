@@ -9,10 +9,11 @@ mod upstream_info;
 mod user;
 
 pub use access::{
-    AcceptedTerms, AccessRequestItem, AccessUser, Decided, GateStanding, RepoSettings, RequestStatus, TermsText,
+    AcceptedTerms, AccessRequestItem, AccessUser, Decided, GateStanding, RepoSettings, RequestStage, RequestStatus,
+    TermsText, VisibilityName,
 };
 pub use history::{CommitItem, CommitUser, FormattedCommit, RefItem, RefList};
-pub use repo::{GatedMark, RepoInfo, Sibling, SiblingLfs, project};
-pub use tree::{TreeItem, TreeItemLfs};
+pub use repo::{GateName, GatedMark, RepoInfo, Sibling, SiblingLfs, project};
+pub use tree::{EntrySort, TreeItem, TreeItemLfs};
 pub use upstream_info::{Safetensors, TransformersInfo, UpstreamFacts};
 pub use user::{AccessToken, User, UserAuth};

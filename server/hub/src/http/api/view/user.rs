@@ -23,6 +23,7 @@ pub struct AccessToken {
 pub struct UserAuth {
     /// Always `access_token`.
     #[serde(rename = "type")]
+    #[schema(example = "access_token")]
     pub kind: &'static str,
     /// The credential used.
     pub access_token: AccessToken,
@@ -34,13 +35,16 @@ pub struct UserAuth {
 pub struct User {
     /// Always `user`.
     #[serde(rename = "type")]
+    #[schema(example = "user")]
     pub kind: &'static str,
     /// Name, which is also the caller's own namespace.
     #[schema(example = "ana")]
     pub name: String,
     /// The same.
+    #[schema(example = "ana")]
     pub fullname: String,
     /// Always empty: mail addresses are not handed out.
+    #[schema(example = "")]
     pub email: String,
     /// Always true, so that no client asks for it.
     pub email_verified: bool,
@@ -49,12 +53,13 @@ pub struct User {
     /// Always false.
     pub can_pay: bool,
     /// Always empty.
+    #[schema(example = "")]
     pub avatar_url: String,
     /// Always null.
-    #[schema(value_type = Option<i64>)]
+    #[schema(value_type = Option<i64>, example = json!(null))]
     pub period_end: Option<i64>,
     /// Always empty: organisations have no members here.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<Object>, example = json!([]))]
     pub orgs: Vec<serde_json::Value>,
     /// The credential used.
     pub auth: UserAuth,
