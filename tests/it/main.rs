@@ -13,6 +13,7 @@ mod contract;
 mod crawler;
 mod demo;
 mod deploy;
+mod described;
 mod sequences;
 mod serve;
 mod starting;

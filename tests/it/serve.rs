@@ -10,6 +10,7 @@ mod compare;
 mod contents;
 mod downloads;
 mod large;
+mod limits;
 mod lists;
 mod metadata;
 mod names;

@@ -16,10 +16,19 @@ pub(crate) const STYLESHEET: StaticFile =
 /// The mark of a browser tab.
 pub(crate) const ICON: StaticFile = StaticFile::new("image/svg+xml", include_bytes!("../static/icon.svg"));
 
+/// Around the interactive description of the API.
+pub(crate) const API_STYLESHEET: StaticFile =
+    StaticFile::new("text/css; charset=utf-8", include_bytes!("../static/api.css"));
+/// What shows the interactive description of the API.
+pub(crate) const API_SCRIPT: StaticFile =
+    StaticFile::new("text/javascript; charset=utf-8", include_bytes!("../static/api.js"));
+
 /// The file of this name, which pages link to as `static/{name}`.
 pub fn static_file(name: &str) -> Option<StaticFile> {
     match name {
         "acervo.css" => Some(STYLESHEET),
+        "api.css" => Some(API_STYLESHEET),
+        "api.js" => Some(API_SCRIPT),
         "icon.svg" => Some(ICON),
         _ => None,
     }

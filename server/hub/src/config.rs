@@ -130,6 +130,11 @@ pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<Loaded, H
             config.worker.lease_seconds
         )));
     }
+    if config.server.rate_limits.window_seconds == 0 {
+        return Err(HubError::Config(
+            "`server.rate_limits.window_seconds` is 0; use at least 1, and 0 requests for no limit".to_owned(),
+        ));
+    }
     Ok(Loaded { config, figment })
 }
 

@@ -11,6 +11,7 @@ use crate::app::cache::Caches;
 use crate::app::catalog;
 use crate::config::Config;
 use crate::error::HubError;
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::upstream::{self, Upstreams};
 
@@ -47,6 +48,7 @@ struct Inner {
     upstreams: Upstreams,
     caches: Caches,
     metrics: Metrics,
+    limits: Limits,
     clock: Clock,
 }
 
@@ -59,7 +61,8 @@ impl Hub {
         let upstreams = Upstreams::new(&config.upstream, config.sync.transfers_at_once)?;
         let metrics = Metrics::new();
         let caches = Caches::new(&metrics);
-        let inner = Inner { config, db, blobs, upstreams, caches, metrics, clock: Clock::default() };
+        let limits = Limits::new(&config.server.rate_limits);
+        let inner = Inner { config, db, blobs, upstreams, caches, metrics, limits, clock: Clock::default() };
         let hub = Hub { inner: Arc::new(inner) };
         catalog::catch_up(&hub).await?;
         Ok(hub)
@@ -98,6 +101,11 @@ impl Hub {
     /// Counters.
     pub fn metrics(&self) -> &Metrics {
         &self.inner.metrics
+    }
+
+    /// How many requests callers have made.
+    pub fn limits(&self) -> &Limits {
+        &self.inner.limits
     }
 
     /// Where the time comes from.

@@ -9,6 +9,7 @@ pub mod context;
 pub mod demo;
 pub mod error;
 pub mod http;
+pub mod limits;
 pub mod metrics;
 #[cfg(test)]
 mod test_home;

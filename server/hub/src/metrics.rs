@@ -19,6 +19,13 @@ pub struct RequestLabels {
     pub status: u16,
 }
 
+/// Labels of a refusal for speed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct BucketLabels {
+    /// What the request was counted as.
+    pub bucket: &'static str,
+}
+
 /// Labels of a question to a cache.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct CacheLabels {
@@ -44,6 +51,8 @@ pub struct Metrics {
     cache_questions: Family<CacheLabels, Counter>,
     /// Requests, by route and status.
     pub requests: Family<RequestLabels, Counter>,
+    /// Requests that were one too many, by what they were counted as.
+    pub rate_limited: Family<BucketLabels, Counter>,
     /// Seconds until the head of an answer was ready.
     pub request_seconds: Histogram,
     /// Bytes of entries handed out.
@@ -67,6 +76,8 @@ impl Metrics {
         let (mismatches, published) = (Counter::<u64, AtomicU64>::default(), Counter::<u64, AtomicU64>::default());
         let cache_questions = Family::<CacheLabels, Counter>::default();
         registry.register("cache_questions", "Questions to caches by outcome", cache_questions.clone());
+        let rate_limited = Family::<BucketLabels, Counter>::default();
+        registry.register("rate_limited", "Requests refused since their caller was too fast", rate_limited.clone());
         registry.register("http_requests", "Requests by route and status", requests.clone());
         registry.register_with_unit(
             "http_request_head",
@@ -82,6 +93,7 @@ impl Metrics {
             registry,
             cache_questions,
             requests,
+            rate_limited,
             request_seconds,
             served_bytes,
             fetched_bytes,

@@ -42,6 +42,8 @@ enum For {
 const OPERATIONS: &[(&str, &str, For)] = &[
     ("get head", "/", For::Anybody),
     ("get head", "/static/{name}", For::All),
+    ("get head", "/docs/api", For::All),
+    ("get head", "/docs/api/{name}", For::All),
     ("get head", "/healthz", For::All),
     ("get head", "/readyz", For::All),
     ("get head", "/metrics", For::Operators),
@@ -144,6 +146,7 @@ fn addresses(path: &str, repo: &str, commit: &BTreeMap<&str, String>, slug: &str
                 .replace("{status}", "pending")
                 .replace("{user}", "eve")
                 .replace("{organization}", "acme")
+                .replace("/docs/api/{name}", "/docs/api/swagger-ui.css")
                 .replace("{name}", "acervo.css")
         })
         .collect()

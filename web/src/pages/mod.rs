@@ -1,5 +1,6 @@
 //! The pages, one file each.
 
+pub(crate) mod api;
 pub(crate) mod home;
 pub(crate) mod not_found;
 

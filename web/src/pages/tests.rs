@@ -1,8 +1,9 @@
 //! What the pages say, that hostile words stay words, and that a page keeps the promises of its security policy.
 
+use crate::pages::api::ApiPage;
 use crate::pages::home::{HomePage, RepoRow, Totals};
 use crate::pages::not_found::NotFoundPage;
-use crate::{CONTENT_SECURITY_POLICY, Language, static_file};
+use crate::{API_PAGE_POLICY, CONTENT_SECURITY_POLICY, Language, static_file};
 
 const BASE_URL: &str = "https://acervo.example";
 const COMMIT: &str = "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567";
@@ -288,4 +289,24 @@ fn fifty_rows_stay_within_the_size_of_a_page() {
         vec![RepoRow { license: None, private: true, ..row("model", "organisation/a-name-of-usual-length") }; 50];
     let html = home(Language::Spanish, rows).render().unwrap();
     assert!(html.len() < 80_000, "{} bytes", html.len());
+}
+
+#[test]
+fn the_page_of_the_api_runs_scripts_of_this_hub_alone() {
+    for language in Language::ALL {
+        let page = ApiPage { language, base_url: "https://example.org/hub/", assets_version: "1" };
+        let html = page.render().unwrap();
+        assert_eq!(html.matches("<script").count(), 2, "{html}");
+        assert_eq!(html.matches("<script src=\"/hub/").count(), 2, "{html}");
+        assert!(html.contains("data-document=\"/hub/openapi.json\""), "{html}");
+        for forbidden in ["<style", " style=", "javascript:", " onclick", "https://", "http://", "//example"] {
+            assert!(!html.contains(forbidden), "{forbidden} in {html}");
+        }
+        for link in html.split("/static/").skip(1).filter_map(|rest| rest.split('"').next()) {
+            let (name, version) = link.split_once("?v=").unwrap();
+            assert_eq!(static_file(name).unwrap().version(), version, "{name}");
+        }
+    }
+    assert!(API_PAGE_POLICY.contains("default-src 'none'; script-src 'self';"));
+    assert!(!API_PAGE_POLICY.contains("unsafe-eval") && !API_PAGE_POLICY.contains('*'));
 }

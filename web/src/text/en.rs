@@ -7,6 +7,8 @@ pub(crate) static EN: Text = Text {
     skip: "Skip to content",
     languages: "Language",
     zone: "Times in UTC",
+    api: "API",
+    api_needs_scripts: "This page needs scripts. Programs read the same here:",
     months: ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
     quote: "“",
     unquote: "”",

@@ -7,6 +7,8 @@ pub(crate) static ES: Text = Text {
     skip: "Saltar al contenido",
     languages: "Idioma",
     zone: "Horas en UTC",
+    api: "API",
+    api_needs_scripts: "Esta página necesita scripts. Los programas leen lo mismo aquí:",
     months: ["ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "sep", "oct", "nov", "dic"],
     quote: "«",
     unquote: "»",

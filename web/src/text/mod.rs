@@ -16,6 +16,10 @@ pub(crate) struct Text {
     pub(crate) languages: &'static str,
     /// Line at the foot: the zone of all times.
     pub(crate) zone: &'static str,
+    /// Link to the description of the API, and the title of its page.
+    pub(crate) api: &'static str,
+    /// Instead of that description where scripts do not run.
+    pub(crate) api_needs_scripts: &'static str,
     /// Short month names, January first.
     pub(crate) months: [&'static str; 12],
     /// Opens a quotation.

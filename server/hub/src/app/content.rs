@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use acervo_core::Sha256Digest;
 use acervo_core::access::Openable;
-use acervo_store::blob::BlobReader;
+use acervo_store::blob::{BlobError, BlobReader};
 use acervo_store::db::repos::Repo;
 use acervo_store::db::trees::StoredEntry;
 use bytes::{Bytes, BytesMut};
@@ -32,8 +32,8 @@ pub async fn small(hub: &Hub, repo: &Openable<Arc<Repo>>, file: &StoredEntry) ->
             whole.extend_from_slice(&chunk);
             Ok(whole)
         });
-        let whole =
-            whole.await.map_err(|error| HubError::Internal(format!("reading a stored blob failed: {error}")))?;
+        // Nothing was sent yet, so whoever asked can be told to come again.
+        let whole = whole.await.map_err(BlobError::reading)?;
         Ok::<_, HubError>(whole.freeze())
     };
     Ok(Some(hub.caches().contents.get_or(ALWAYS, blob_of(file)?, read).await?))

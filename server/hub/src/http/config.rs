@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::RateLimits;
+
 /// The web server.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -22,6 +24,8 @@ pub struct ServerConfig {
     pub shutdown_seconds: u64,
     /// Largest body of a request to the API, in bytes.
     pub body_bytes_max: usize,
+    /// How many requests a caller may make.
+    pub rate_limits: RateLimits,
 }
 
 impl Default for ServerConfig {
@@ -34,6 +38,7 @@ impl Default for ServerConfig {
             cors_origins: vec!["*".to_owned()],
             shutdown_seconds: 30,
             body_bytes_max: 2 * 1024 * 1024,
+            rate_limits: RateLimits::default(),
         }
     }
 }

@@ -15,6 +15,7 @@ use serde_json::json;
 use tracing::Level;
 
 use crate::error::HubError;
+use crate::limits::Standing;
 
 /// Longest `X-Error-Message`, in bytes: proxies refuse long headers.
 const MESSAGE_BYTES_MAX: usize = 1000;
@@ -43,9 +44,11 @@ pub enum ApiError {
     Redirect(String),
     /// The address is there, but does not have this method.
     OtherMethod {
-        /// Those it has, between commas.
-        has: String,
+        /// Those it has, as `Allow` lists them.
+        allowed: String,
     },
+    /// The caller has made more requests than this hub takes of one.
+    TooMany(Standing),
 }
 
 impl<E: Into<HubError>> From<E> for ApiError {
@@ -59,7 +62,12 @@ impl fmt::Display for ApiError {
         match self {
             ApiError::Hub(error) => error.fmt(f),
             ApiError::Redirect(location) => write!(f, "moved to `{location}`"),
-            ApiError::OtherMethod { has } => write!(f, "this address does not have this method; it has {has}"),
+            ApiError::OtherMethod { allowed } => write!(f, "this address does not have this method; use {allowed}"),
+            ApiError::TooMany(standing) => write!(
+                f,
+                "too many requests: this hub takes {} in {} seconds of a caller; ask again in {} seconds",
+                standing.quota, standing.window_seconds, standing.reset_seconds
+            ),
         }
     }
 }
@@ -70,6 +78,7 @@ impl ResponseError for ApiError {
             ApiError::Hub(error) => row(error, false).status,
             ApiError::Redirect(_) => StatusCode::TEMPORARY_REDIRECT,
             ApiError::OtherMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            ApiError::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 
@@ -87,12 +96,15 @@ impl ApiError {
             ApiError::Redirect(location) => {
                 HttpResponse::TemporaryRedirect().insert_header((LOCATION, location.as_str())).finish()
             }
-            ApiError::OtherMethod { has } => {
+            ApiError::OtherMethod { allowed } => {
                 let mut response = Row::new(self.status_code(), self, Level::DEBUG).response();
-                if let Ok(has) = HeaderValue::from_str(has) {
-                    response.headers_mut().insert(ALLOW, has);
+                if let Ok(allowed) = HeaderValue::from_str(allowed) {
+                    response.headers_mut().insert(ALLOW, allowed);
                 }
                 response
+            }
+            ApiError::TooMany(standing) => {
+                Row::new(self.status_code(), self, Level::DEBUG).retry_after(standing.reset_seconds).response()
             }
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Parsing and looking up only; what a mistake looks like on the wire is `error`'s business.
 
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -48,7 +49,7 @@ impl FromRequest for Auth {
 }
 
 /// The token of a request; a scheme that is not ours is as good as none.
-fn credential(req: &HttpRequest) -> Result<Option<String>, HubError> {
+pub(super) fn credential(req: &HttpRequest) -> Result<Option<String>, HubError> {
     let Some(header) = req.headers().get(AUTHORIZATION) else { return Ok(None) };
     let unreadable = HubError::BadToken("unreadable");
     let Ok(text) = header.to_str() else { return Err(unreadable) };
@@ -93,17 +94,52 @@ fn base_url(hub: &Hub, req: &HttpRequest) -> String {
     if !server.public_url.is_empty() {
         return hub.public_url();
     }
-    let peer = req.peer_addr().map(|peer| peer.ip().to_canonical());
-    let is_proxied = peer.is_some_and(|peer| server.trusted_proxies.contains(&peer));
-    let forwarded = |name: &str| first_of_list(req, name).filter(|_| is_proxied);
-    let scheme = forwarded("x-forwarded-proto").filter(|scheme| matches!(*scheme, "http" | "https")).unwrap_or("http");
-    let host = forwarded("x-forwarded-host").or_else(|| req.headers().get(HOST)?.to_str().ok());
-    // Over HTTP/2 the host is part of the URL.
-    let host = host.or_else(|| req.uri().authority().map(Authority::as_str));
-    match host.filter(|host| is_host(host)) {
+    let scheme = first_of_list(req, "x-forwarded-proto").filter(|_| is_proxied(hub, req));
+    let scheme = scheme.filter(|scheme| matches!(*scheme, "http" | "https")).unwrap_or("http");
+    match asked_host(hub, req).filter(|host| is_host(host)) {
         Some(host) => format!("{scheme}://{host}"),
         None => hub.public_url(),
     }
+}
+
+/// The address that the connection comes from.
+fn peer(req: &HttpRequest) -> Option<IpAddr> {
+    req.peer_addr().map(|peer| peer.ip().to_canonical())
+}
+
+/// Whether a proxy that is believed handed the request on.
+fn is_proxied(hub: &Hub, req: &HttpRequest) -> bool {
+    peer(req).is_some_and(|peer| hub.config().server.trusted_proxies.contains(&peer))
+}
+
+/// The host that the client asked, with its port if it named one.
+pub(super) fn asked_host<'a>(hub: &Hub, req: &'a HttpRequest) -> Option<&'a str> {
+    let forwarded = first_of_list(req, "x-forwarded-host").filter(|_| is_proxied(hub, req));
+    let host = forwarded.or_else(|| req.headers().get(HOST)?.to_str().ok());
+    // Over HTTP/2 the host is part of the URL.
+    host.or_else(|| req.uri().authority().map(Authority::as_str))
+}
+
+/// The address of the client: where the connection comes from, or the last one before the proxies that are believed.
+/// What stands before that in the list, clients can make up.
+pub(super) fn client_address(hub: &Hub, req: &HttpRequest) -> Option<IpAddr> {
+    let peer = peer(req)?;
+    let proxies = &hub.config().server.trusted_proxies;
+    if !proxies.contains(&peer) {
+        return Some(peer);
+    }
+    let lists = req.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
+    let hops: Vec<&str> = lists.flat_map(|list| list.split(',')).map(str::trim).collect();
+    let mut known = peer;
+    for hop in hops.into_iter().rev() {
+        let address = hop.parse::<IpAddr>().ok().or_else(|| Some(hop.parse::<SocketAddr>().ok()?.ip()));
+        let Some(address) = address else { break };
+        known = address.to_canonical();
+        if !proxies.contains(&known) {
+            break;
+        }
+    }
+    Some(known)
 }
 
 /// The first member of a header that may be a list.
@@ -204,6 +240,15 @@ pub async fn open_revision(
     repo: &Readable<Arc<Repo>>,
     rest: &[String],
 ) -> Result<(Arc<Commit>, Vec<String>), ApiError> {
+    // Clients made from the OpenAPI document encode every slash of a parameter.
+    let split: Vec<String>;
+    let rest = match rest {
+        [only] if only.contains('/') => {
+            split = only.split('/').map(str::to_owned).collect();
+            split.as_slice()
+        }
+        _ => rest,
+    };
     let (revision, taken) = revisions::split(hub, repo, rest).await?;
     let commit = revisions::resolve(hub, repo, &revision).await?;
     Ok((commit, rest[taken..].to_vec()))

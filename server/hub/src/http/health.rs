@@ -22,10 +22,21 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 /// Says that the process answers.
 #[utoipa::path(
     method(get, head), path = "/healthz", tag = "operators",
-    responses((status = 200, description = "the process answers", body = str, content_type = "text/plain"))
+    responses((status = 200, description = "The process answers", body = str, content_type = "text/plain",
+        example = json!("ok\n")))
 )]
 pub(super) async fn healthz() -> HttpResponse {
     HttpResponse::Ok().content_type(ContentType::plaintext()).body("ok\n")
+}
+
+/// What was found of a part that this hub stands on.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Finding {
+    /// It works.
+    Ok,
+    /// It does not; the log says why.
+    Failed,
 }
 
 /// Whether what this hub stands on works.
@@ -33,12 +44,12 @@ pub(super) async fn healthz() -> HttpResponse {
 pub(super) struct Readiness {
     /// Whether requests can be served now: the database and the blob store answer.
     ready: bool,
-    /// `ok` or `failed`: whether the database answers.
-    database: &'static str,
-    /// `ok` or `failed`: whether the staging folder takes bytes. Syncs need it; what is held is served without.
-    staging: &'static str,
-    /// `ok` or `failed`: whether the blob store answers.
-    storage: &'static str,
+    /// Whether the database answers.
+    database: Finding,
+    /// Whether the staging folder takes bytes. Syncs need it; what is held is served without.
+    staging: Finding,
+    /// Whether the blob store answers.
+    storage: Finding,
     /// What it stands on; for callers who are known here.
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<Details>,
@@ -51,6 +62,7 @@ pub(super) struct Details {
     storage: StorageDetails,
     /// Why the staging folder takes no bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "the folder cannot be written; look into the log of this process")]
     staging: Option<&'static str>,
 }
 
@@ -58,14 +70,19 @@ pub(super) struct Details {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct StorageDetails {
     /// `file`, `s3`, `gs` or `az`.
+    #[schema(example = "s3")]
     kind: &'static str,
     /// Writing an object only if none is there. Nothing relies on it.
+    #[schema(example = "ignored")]
     conditional_put: &'static str,
     /// Reading a part of an object.
+    #[schema(example = "honoured")]
     ranged_get: &'static str,
     /// Uploads in parts.
+    #[schema(example = "honoured")]
     multipart: &'static str,
     /// Removing objects.
+    #[schema(example = "honoured")]
     delete: &'static str,
 }
 
@@ -93,8 +110,8 @@ impl Details {
 #[utoipa::path(
     method(get, head), path = "/readyz", tag = "operators",
     responses(
-        (status = 200, description = "ready to serve", body = Readiness),
-        (status = 503, description = "the database or the blob store does not work", body = Readiness),
+        (status = 200, description = "Ready to serve", body = Readiness),
+        (status = 503, description = "The database or the blob store does not work", body = Readiness),
     )
 )]
 pub(super) async fn readyz(hub: web::Data<Hub>, auth: Result<Auth, ApiError>) -> HttpResponse {
@@ -111,7 +128,7 @@ pub(super) async fn readyz(hub: web::Data<Hub>, auth: Result<Auth, ApiError>) ->
     }
     // A token that cannot be looked up makes nobody unready: its bearer is a stranger then.
     let is_known = auth.is_ok_and(|auth| auth.0 != Caller::Anonymous);
-    let word = |is_ok| if is_ok { "ok" } else { "failed" };
+    let word = |is_ok| if is_ok { Finding::Ok } else { Finding::Failed };
     let readiness = Readiness {
         // Not staging: a full disk that nobody can write to must not take away what everybody can read.
         ready: database.is_ok() && storage.is_ok(),
@@ -131,9 +148,10 @@ pub(super) async fn readyz(hub: web::Data<Hub>, auth: Result<Auth, ApiError>) ->
 #[utoipa::path(
     method(get, head), path = "/metrics", tag = "operators",
     responses(
-        (status = 200, description = "counters", body = str, content_type = "application/openmetrics-text"),
-        (status = 401, description = "asked from another machine without a token"),
-        (status = 403, description = "the token is not an auditor's"),
+        (status = 200, description = "Counters", body = str, content_type = "application/openmetrics-text",
+            example = json!("# HELP acervo_commits_published Commits published.\n# EOF\n")),
+        (status = 401, description = "Asked from another machine without a token, or with a bad one"),
+        (status = 403, description = "The token is not an auditor's"),
     )
 )]
 pub(super) async fn metrics(hub: web::Data<Hub>, auth: Auth, req: HttpRequest) -> Result<HttpResponse, ApiError> {

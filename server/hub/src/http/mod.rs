@@ -4,9 +4,11 @@
 //! may know it, is `app`'s business.
 
 pub mod api;
+mod api_page;
 mod config;
 pub mod error;
 pub mod extract;
+mod gzip;
 mod headers;
 mod health;
 mod hub;

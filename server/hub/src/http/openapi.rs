@@ -1,11 +1,28 @@
-//! The OpenAPI document, collected from what stands beside the handlers. A test compares it with the router page.
+//! The OpenAPI document: collected from what stands beside the handlers, then completed with what all answers share.
+//!
+//! Tests compare it with the router page and walk it for gaps. What a handler answers is described beside the handler,
+//! never here.
 
-use actix_web::HttpResponse;
+mod complete;
+mod examples;
+#[cfg(test)]
+mod tests;
+
+use std::sync::OnceLock;
+
+use actix_web::http::header::{CACHE_CONTROL, ContentType};
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use serde_json::Value;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
+use super::gzip::{self, Packed};
 use super::hub::{raw, resolve};
-use super::{api, health, pages};
+use super::{api, api_page, health, pages};
+use crate::context::Hub;
+use crate::error::HubError;
+use crate::http::error::ApiError;
 
 /// Everything that is served, in OpenAPI's words.
 #[derive(OpenApi)]
@@ -13,16 +30,31 @@ use super::{api, health, pages};
     info(
         title = "Acervo",
         description = "A model hub that stock Hugging Face clients use by `HF_ENDPOINT`. `{repo}` stands for \
-                       `namespace/name` or a bare name, `{rest}` for one or more further segments."
+                       `namespace/name` or a bare name, `{rest}` for one or more further segments; their slashes may \
+                       be written as they are or as `%2F`.\n\nErrors are told in headers, which a `HEAD` has too: \
+                       `X-Error-Code` for programs, `X-Error-Message` for people; bodies repeat the message. \
+                       Parameters that are not described are ignored.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    tags(
+        (name = "hub", description = "What hub clients ask: repositories, files, commits, lists, who they are"),
+        (name = "contents", description = "The bytes of files"),
+        (name = "gates", description = "Gated repositories: asking for access, deciding, settings"),
+        (name = "stub", description = "Fixed answers that keep clients going"),
+        (name = "pages", description = "Web pages and their files"),
+        (name = "operators", description = "Is it alive, is it ready, how much has it done"),
     ),
     paths(
         pages::home,
         pages::static_file,
+        api_page::page,
+        api_page::file,
         health::healthz,
         health::readyz,
         health::metrics,
         document,
         resolve::resolve,
+        resolve::cached,
         raw::raw,
         api::identity::whoami,
         api::lists::list,
@@ -90,7 +122,6 @@ impl Modify for OtherKinds {
         for (described, same) in [
             ("/{repo}/resolve/{rest}", "/datasets/{repo}/resolve/{rest}"),
             ("/{repo}/resolve/{rest}", "/spaces/{repo}/resolve/{rest}"),
-            ("/{repo}/resolve/{rest}", "/api/resolve-cache/{plural}/{repo}/{commit}/{rest}"),
             ("/{repo}/raw/{rest}", "/datasets/{repo}/raw/{rest}"),
             ("/{repo}/raw/{rest}", "/spaces/{repo}/raw/{rest}"),
             ("/{repo}/user-access-report", "/datasets/{repo}/user-access-report"),
@@ -103,39 +134,53 @@ impl Modify for OtherKinds {
     }
 }
 
-/// The document itself.
-#[utoipa::path(
-    method(get, head), path = "/openapi.json", tag = "operators",
-    responses((status = 200, description = "this document", body = Object))
-)]
-pub(super) async fn document() -> HttpResponse {
-    HttpResponse::Ok().json(Document::openapi())
+/// The finished document of one hub, made when it is first asked for.
+#[derive(Debug)]
+pub(super) struct Finished {
+    /// Path that all addresses of this hub begin with: empty, or `/prefix`.
+    root: String,
+    body: OnceLock<Packed>,
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::Document;
-    use crate::http::router::ROUTES;
-    use serde_json::Value;
-    use utoipa::OpenApi;
-
-    #[test]
-    fn every_route_is_described_and_nothing_else() {
-        let document = serde_json::to_value(Document::openapi()).unwrap();
-        let paths = document["paths"].as_object().unwrap();
-        let methods = |item: &Value| item.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-        let described: BTreeSet<(String, String)> = paths
-            .iter()
-            .flat_map(|(path, item)| methods(item).into_iter().map(move |method| (path.clone(), method)))
-            .collect();
-        let routed: BTreeSet<(String, String)> = ROUTES
-            .iter()
-            .flat_map(|line| {
-                line.methods.iter().map(|method| (line.pattern.to_owned(), method.as_str().to_lowercase()))
-            })
-            .collect();
-        assert_eq!(described, routed);
+impl Finished {
+    /// The document of a hub.
+    pub(super) fn of(hub: &Hub) -> Finished {
+        Finished { root: root(&hub.public_url()), body: OnceLock::new() }
     }
+
+    fn packed(&self) -> &Packed {
+        self.body.get_or_init(|| Packed::new(Bytes::from(whole(&self.root).to_string())))
+    }
+}
+
+/// The whole document of a hub below `root`.
+fn whole(root: &str) -> Value {
+    // A tree of plain values: turning it into JSON does not fail.
+    let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
+    complete::complete(&mut document, root);
+    document
+}
+
+/// The path of an address, without a slash at its end.
+pub(super) fn root(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = rest.split(['?', '#']).next().unwrap_or_default().split_once('/').map_or("", |(_, path)| path);
+    match path.trim_matches('/') {
+        "" => String::new(),
+        path => format!("/{path}"),
+    }
+}
+
+/// Describes every operation of this hub, in OpenAPI's words.
+#[utoipa::path(
+    method(get, head), path = "/openapi.json", tag = "pages",
+    responses((status = 200, description = "This document", body = Object,
+        example = json!({"openapi": "3.1.0", "info": {"title": "Acervo", "version": "0.1.0"}, "paths": {}})))
+)]
+pub(super) async fn document(req: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let missing = || HubError::Internal("the application was built without its document".to_owned());
+    let finished = req.app_data::<web::Data<Finished>>().ok_or_else(missing)?;
+    let mut response = HttpResponse::Ok();
+    response.content_type(ContentType::json()).insert_header((CACHE_CONTROL, "no-cache"));
+    Ok(gzip::send(&req, finished.packed(), response))
 }

@@ -13,6 +13,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use url::form_urlencoded::Serializer;
 
 use super::api::cursor;
+use super::api::doc::TokenErrors;
 use super::error::ApiError;
 use super::extract::{Auth, BaseUrl};
 use super::query::Query;
@@ -28,11 +29,17 @@ const PAGE_REPOS: u64 = 50;
 #[utoipa::path(
     method(get, head), path = "/", tag = "pages",
     params(
-        ("search" = Option<String>, Query, description = "words of names, tags and cards, or a part of a name"),
-        ("cursor" = Option<String>, Query, description = "where to go on, from the link of the page before"),
-        ("lang" = Option<String>, Query, description = "`en` or `es`"),
+        ("search" = Option<String>, Query, description = "Words of names, tags and cards, or a part of a name",
+            example = "llama"),
+        ("cursor" = Option<String>, Query, description = "Where to go on, from the link of the page before"),
+        ("lang" = Option<String>, Query, description = "`en` or `es`", example = "es"),
     ),
-    responses((status = 200, description = "what this hub holds", body = str, content_type = "text/html"))
+    responses(
+        (status = 200, description = "What this hub holds", body = str, content_type = "text/html",
+            example = json!("<!doctype html>")),
+        (status = 400, description = "A cursor of another search"),
+        TokenErrors,
+    )
 )]
 pub(super) async fn home(
     hub: web::Data<Hub>,
@@ -53,14 +60,20 @@ pub(super) async fn home(
         search,
         more: next.map(|next| more(&next, &query)),
     };
-    html_page(StatusCode::OK, html.render())
+    html_page(StatusCode::OK, html.render(), CONTENT_SECURITY_POLICY)
 }
 
 /// A stylesheet or picture of the pages.
 #[utoipa::path(
     method(get, head), path = "/static/{name}", tag = "pages",
-    params(("name" = String, Path, description = "its name")),
-    responses((status = 200, description = "the file"), (status = 404, description = "no such file"))
+    params(("name" = String, Path, description = "Its name", example = "acervo.css")),
+    responses(
+        (status = 200, description = "The file", body = str, content_type = "*/*",
+            headers(("ETag" = String, description = "Changes with the file"))),
+        (status = 304, description = "The client has it already",
+            headers(("ETag" = String, description = "Changes with the file"))),
+        (status = 404, description = "There is no such file"),
+    )
 )]
 pub(super) async fn static_file(
     name: web::Path<String>,
@@ -94,19 +107,25 @@ pub(super) async fn not_found(
         return Err(HubError::NotFound("there is nothing at this address".to_owned()).into());
     }
     let page = NotFoundPage { language: language(&req, &query), base_url: &base };
-    html_page(StatusCode::NOT_FOUND, page.render())
+    html_page(StatusCode::NOT_FOUND, page.render(), CONTENT_SECURITY_POLICY)
 }
 
-fn language(req: &HttpRequest, query: &Query) -> Language {
+/// The language that a page is wanted in.
+pub(super) fn language(req: &HttpRequest, query: &Query) -> Language {
     let accepted = req.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     Language::negotiate(accepted, query.last("lang"))
 }
 
-fn html_page(status: StatusCode, html: Result<String, RenderError>) -> Result<HttpResponse, ApiError> {
+/// A page, with the headers that keep a browser safe.
+pub(super) fn html_page(
+    status: StatusCode,
+    html: Result<String, RenderError>,
+    policy: &'static str,
+) -> Result<HttpResponse, ApiError> {
     let html = html.map_err(|error| HubError::Internal(format!("a page could not be rendered: {error}")))?;
     Ok(HttpResponse::build(status)
         .content_type("text/html; charset=utf-8")
-        .insert_header((CSP, CONTENT_SECURITY_POLICY))
+        .insert_header((CSP, policy))
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((REFERRER_POLICY, "same-origin"))
         .insert_header((CACHE_CONTROL, "private, no-cache"))

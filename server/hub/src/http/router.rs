@@ -18,7 +18,7 @@ use actix_web::{App, Error, Resource, Route, web};
 use super::error::ApiError;
 use super::hub::{raw, resolve};
 use super::pattern::Pattern;
-use super::{api, health, middleware, openapi, pages};
+use super::{api, api_page, health, middleware, openapi, pages};
 use crate::context::Hub;
 
 /// Every route.
@@ -26,6 +26,8 @@ pub const ROUTES: &[Line] = &[
     // Browsers
     get("/", || web::to(pages::home)),
     get("/static/{name}", || web::to(pages::static_file)),
+    get("/docs/api", || web::to(api_page::page)),
+    get("/docs/api/{name}", || web::to(api_page::file)),
     // Operators
     get("/healthz", || web::to(health::healthz)),
     get("/readyz", || web::to(health::readyz)),
@@ -38,7 +40,7 @@ pub const ROUTES: &[Line] = &[
     get("/datasets/{repo}/raw/{rest}", || web::to(raw::raw)),
     get("/spaces/{repo}/raw/{rest}", || web::to(raw::raw)),
     get("/{repo}/raw/{rest}", || web::to(raw::raw)),
-    get("/api/resolve-cache/{plural}/{repo}/{commit}/{rest}", || web::to(resolve::resolve)),
+    get("/api/resolve-cache/{plural}/{repo}/{commit}/{rest}", || web::to(resolve::cached)),
     // Who manages a gate
     get("/datasets/{repo}/user-access-report", || web::to(api::access_report::report)),
     get("/spaces/{repo}/user-access-report", || web::to(api::access_report::report)),
@@ -135,6 +137,8 @@ pub fn app(
         .configure(configure(hub))
         .wrap(from_fn(middleware::path::find_route))
         .wrap(from_fn(middleware::errors::render))
+        .wrap(from_fn(middleware::limits::limit))
+        .wrap(from_fn(middleware::viewer::refuse))
         .wrap(from_fn(middleware::cors::cors))
         .wrap(from_fn(middleware::observe::observe))
 }
@@ -147,6 +151,7 @@ fn configure(hub: &Hub) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
         config.app_data(web::PayloadConfig::new(limit));
         config.app_data(web::JsonConfig::default().limit(limit));
         config.app_data(web::FormConfig::default().limit(limit));
+        config.app_data(web::Data::new(openapi::Finished::of(&hub)));
         config.app_data(web::Data::new(hub));
         let mut scope = web::scope(API);
         for (number, (pattern, lines)) in in_order().into_iter().enumerate() {
@@ -185,10 +190,10 @@ fn in_order() -> Vec<(Pattern, Vec<&'static Line>)> {
 
 /// One actix resource, under the number of its pattern.
 fn resource(number: usize, pattern: Pattern, lines: &[&Line]) -> Resource {
-    let methods: Vec<&str> = lines.iter().flat_map(|line| line.methods).map(Method::as_str).collect();
-    let methods = methods.join(", ");
-    let other_method = move || ready(Err::<&'static str, _>(ApiError::OtherMethod { has: methods.clone() }));
-    let mut resource = web::resource(format!("/{number}")).default_service(web::to(other_method)).app_data(pattern);
+    let allowed: Vec<&str> = lines.iter().flat_map(|line| line.methods).map(Method::as_str).collect();
+    let allowed = allowed.join(", ");
+    let refuse = move || ready(other_method(allowed.clone()));
+    let mut resource = web::resource(format!("/{number}")).default_service(web::to(refuse)).app_data(pattern);
     for line in lines {
         for method in line.methods {
             resource = resource.route((line.to)().method(method.clone()));
@@ -234,4 +239,9 @@ impl Numbers {
             None => (&self.not_a_page, None),
         }
     }
+}
+
+/// The answer to a method that an address does not have.
+fn other_method(allowed: String) -> Result<&'static str, ApiError> {
+    Err(ApiError::OtherMethod { allowed })
 }

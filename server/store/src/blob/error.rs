@@ -81,6 +81,19 @@ pub enum BlobError {
         /// Bytes in storage.
         found: u64,
     },
+    /// The object store broke off while a blob was read, again and again.
+    #[error("the blob `{sha256}` broke off at byte {at}: {why}")]
+    BrokeOff {
+        /// The blob.
+        sha256: String,
+        /// Where.
+        at: u64,
+        /// What the object store did.
+        why: String,
+    },
+    /// A blob that was there could not be read to its end.
+    #[error("reading a stored blob failed: {0}")]
+    Unreadable(io::Error),
     /// A blob the database knows is not in storage.
     #[error("the blob `{0}` is recorded but missing from storage; restore it from a backup")]
     Missing(String),
@@ -92,14 +105,23 @@ impl BlobError {
         match self {
             BlobError::Store { source, .. } => objects::is_transient(source),
             BlobError::Rows(error) => error.is_transient(),
-            BlobError::Unreachable { .. } | BlobError::UploadLost(_) | BlobError::Overtaken(_) => true,
+            BlobError::Unreachable { .. }
+            | BlobError::BrokeOff { .. }
+            | BlobError::UploadLost(_)
+            | BlobError::Overtaken(_) => true,
             BlobError::Full { .. }
             | BlobError::Budget { .. }
             | BlobError::Io { .. }
             | BlobError::Config(_)
+            | BlobError::Unreadable(_)
             | BlobError::Damaged { .. }
             | BlobError::Missing(_) => false,
         }
+    }
+
+    /// What a stream of a blob ended with, for a reader who has handed out nothing of it.
+    pub fn reading(error: io::Error) -> BlobError {
+        error.downcast::<BlobError>().unwrap_or_else(BlobError::Unreadable)
     }
 
     /// Wraps an I/O error with what was being done, where.

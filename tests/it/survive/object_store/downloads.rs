@@ -119,6 +119,25 @@ async fn a_download_that_s3_does_not_begin_is_refused_with_the_time_to_come_agai
     assert_all_is_well(&upstream, &hub, &fixture(), "after refusals").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_file_that_s3_breaks_off_is_refused_with_the_time_to_come_again() {
+    let (upstream, hub) = synced().await;
+    let on = at(&fixture(), CARD, "");
+    for kind in ["resolve", "raw"] {
+        hub.s3().faults().order(Fault::cut_download_after(20).on(&on));
+        hub.s3().faults().order(Fault::unavailable().method(Method::GET).on(&on).always());
+        let before = hub.s3().faults().fired().len();
+
+        assert_refused_for_now(hub.get(&format!("/{NAME}/{kind}/main/{CARD}")).send().await.unwrap()).await;
+
+        assert!(hub.s3().faults().fired().len() > before + 1, "{kind}: it was not broken off, or not asked for again");
+        hub.s3().faults().clear();
+    }
+    let whole = hub.get(&address(CARD)).send().await.unwrap();
+    assert_eq!(whole.status(), 200, "the refusal was remembered");
+    assert_all_is_well(&upstream, &hub, &fixture(), "after breaks").await;
+}
+
 /// Asserts that an answer sends the client away for a while, and that nobody remembers it.
 pub(super) async fn assert_refused_for_now(refused: Response) {
     assert_eq!(refused.status(), 503);

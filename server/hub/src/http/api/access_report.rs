@@ -4,7 +4,7 @@ use acervo_store::db::gates::Consent;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::doc::RepoErrors;
+use super::doc::{NameAddress, RepoErrors};
 use crate::app::gates::{self, ListedRequest};
 use crate::context::Hub;
 use crate::http::error::ApiError;
@@ -17,12 +17,17 @@ const HEADING: &str =
 /// Everybody who asked for access, a line for each text that they accepted; kept when the gate is opened.
 #[utoipa::path(
     method(get, head), path = "/{repo}/user-access-report", tag = "gates",
-    params(
-        ("repo" = String, Path, description = "`namespace/name`, or a bare name; after `datasets/` or `spaces/` for those"),
-    ),
+    params(NameAddress),
     responses(
-        (status = 200, description = "the register", body = str, content_type = "text/csv"),
-        (status = 307, description = "the repository has another name; `Location` is relative"),
+        (
+            status = 200,
+            description = "The register",
+            body = str,
+            content_type = "text/csv",
+            headers(("Content-Disposition" = String, description = "The name under which to keep it")),
+            example = json!("user,fullname,email,status,requested_at,granted,decided_at,decided_by,reason,\
+                             terms_sha256,terms_accepted_at\r\n")
+        ),
         RepoErrors,
     )
 )]

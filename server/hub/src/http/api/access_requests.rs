@@ -9,7 +9,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::doc::{ErrorBody, RepoAddress, RepoErrors};
-use super::view::{AccessRequestItem, Decided};
+use super::view::{AccessRequestItem, Decided, RequestStage};
 use super::{cursor, next_page, read_json};
 use crate::app::gates::{self, Asker};
 use crate::context::Hub;
@@ -25,12 +25,16 @@ use crate::http::query::Query;
     tag = "gates",
     params(
         RepoAddress,
-        ("status" = String, Path, description = "`pending`, `accepted` or `rejected`"),
+        ("status" = inline(RequestStage), Path, description = "Where the requests stand", example = "pending"),
         ("cursor" = Option<String>, Query, description = "Where to go on, from the `Link` of the page before"),
     ),
     responses(
-        (status = 200, description = "Requests; `Link` leads to the next page", body = Vec<AccessRequestItem>),
-        (status = 307, description = "The same, under the right name; `Location` is relative"),
+        (
+            status = 200,
+            description = "Requests, a page of them",
+            body = Vec<AccessRequestItem>,
+            headers(("Link" = String, description = "Leads to the next page, if there is one"))
+        ),
         RepoErrors,
     )
 )]
@@ -72,7 +76,7 @@ pub struct Handling {
     #[serde(default)]
     pub request_id: Option<String>,
     /// Where it stands from now on: `accepted`, `rejected`, or `pending` once more.
-    #[schema(value_type = String)]
+    #[schema(value_type = RequestStage)]
     pub status: RequestState,
     /// Why, for the one who asks: at most 200 characters.
     #[serde(default)]
@@ -98,7 +102,6 @@ impl Handling {
     request_body = Handling,
     responses(
         (status = 200, description = "Where the request stands now", body = Decided),
-        (status = 307, description = "The same, under the right name; `Location` is relative"),
         RepoErrors,
     )
 )]
@@ -134,7 +137,6 @@ pub struct Granting {
     request_body = Granting,
     responses(
         (status = 200, description = "The user is let in", body = Decided),
-        (status = 307, description = "The same, under the right name; `Location` is relative"),
         (status = 400, description = "Not gated, or the user has access already", body = ErrorBody),
         RepoErrors,
     )

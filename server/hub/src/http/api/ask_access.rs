@@ -24,6 +24,7 @@ use crate::http::query::Query;
 pub struct Acceptance {
     /// SHA-256 of the terms that were read, if there are any.
     #[serde(default)]
+    #[schema(pattern = "^[0-9a-fA-F]{64}$", min_length = 64, max_length = 64)]
     pub terms: Option<String>,
 }
 
@@ -50,7 +51,6 @@ impl Acceptance {
     params(RepoAddress),
     responses(
         (status = 200, description = "The gate, its terms, and the caller's request", body = GateStanding),
-        (status = 307, description = "The same, under the right name; `Location` is relative"),
         RepoErrors,
     )
 )]
@@ -76,7 +76,6 @@ pub async fn standing(
     ),
     responses(
         (status = 200, description = "Where the request stands now", body = RequestStatus),
-        (status = 307, description = "The same, under the right name; `Location` is relative"),
         (status = 400, description = "Not gated, or other terms than the present ones", body = ErrorBody),
         RepoErrors,
     )

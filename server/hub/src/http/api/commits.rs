@@ -33,13 +33,15 @@ const SKIPPED_COMMITS_MAX: u64 = 10_000;
 #[into_params(parameter_in = Query)]
 pub struct LogQuery {
     /// Most commits of a page; 50 unless asked for, 1000 at most.
+    #[param(minimum = 1, maximum = 1000, example = 50)]
     pub limit: Option<u64>,
-    /// Number of the page, from 0; `cursor` goes before it.
+    /// Number of the page, from 0, at most 10,000 commits back; `cursor` goes before it.
+    #[param(minimum = 0, maximum = 10_000, example = 0)]
     pub p: Option<u64>,
     /// Where to go on, from the `Link` of the page before.
     pub cursor: Option<String>,
     /// Repeated; `formatted` adds title and message as HTML.
-    #[param(required = false)]
+    #[param(required = false, example = json!(["formatted"]))]
     pub expand: Vec<String>,
 }
 
@@ -87,8 +89,15 @@ impl LogQuery {
     tag = "hub",
     params(RepoAddress, RevisionAddress, LogQuery),
     responses(
-        (status = 200, description = "Commits, newest first; `Link` leads to the next page", body = Vec<CommitItem>),
-        (status = 307, description = "The same, under the right name; `Location` is relative"),
+        (
+            status = 200,
+            description = "Commits, newest first, a page of them",
+            body = Vec<CommitItem>,
+            headers(
+                ("Link" = String, description = "Leads to the next page, if there is one"),
+                ("X-Total-Count" = u64, description = "How many there are, where one page holds all of them"),
+            )
+        ),
         RepoErrors,
     )
 )]

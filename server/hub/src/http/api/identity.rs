@@ -44,7 +44,6 @@ pub async fn whoami(hub: web::Data<Hub>, auth: Result<Auth, ApiError>) -> Result
     params(RepoAddress),
     responses(
         (status = 200, description = "It may; the body is empty"),
-        (status = 307, description = "The same, under the right name; `Location` is relative"),
         RepoErrors,
     )
 )]
@@ -66,7 +65,6 @@ pub async fn auth_check(
     params(RepoAddress),
     responses(
         (status = 200, description = "It may; the body is empty"),
-        (status = 307, description = "The same, under the right name; `Location` is relative"),
         RepoErrors,
     )
 )]

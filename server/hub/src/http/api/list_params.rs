@@ -3,7 +3,8 @@
 use acervo_core::RepoKind;
 use acervo_core::catalog::{Facet, parse_parameters};
 use acervo_store::db::search::{GatedIs, Position, Sort, Value};
-use utoipa::IntoParams;
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::cursor;
 use crate::app::lists::{LIST_LIMIT_MAX, ListRequest};
@@ -23,6 +24,45 @@ const BASIC_FIELDS: &[&str] =
 /// Fields of an item with `full`; datasets always have them.
 const FULL_FIELDS: &[&str] = &["author", "sha", "lastModified", "gated", "disabled", "description"];
 
+/// Orders of a list.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum SortName {
+    /// When the commit served was made.
+    LastModified,
+    /// When the repository was made.
+    CreatedAt,
+    /// Downloads from this hub.
+    Downloads,
+    /// There are none here: as downloads.
+    Likes,
+    /// There are none here: as downloads.
+    Likes30d,
+    /// There is none here: as downloads.
+    TrendingScore,
+    /// Parameters of a model.
+    #[serde(rename = "num_parameters")]
+    NumParameters,
+    /// Bytes of all files.
+    MainSize,
+    /// The name.
+    Id,
+}
+
+/// How lists are filtered by gates.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum GatedFilter {
+    /// Gated in any way.
+    True,
+    /// Not gated.
+    False,
+    /// Access is given to whoever asks.
+    Auto,
+    /// Access is given by a maintainer.
+    Manual,
+}
+
 /// What of a list is asked for. What is not named here is ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
@@ -40,10 +80,11 @@ pub struct ListParams {
     pub pipeline_tag: Option<String>,
     /// Library; models.
     pub library: Option<String>,
-    /// `true`, `false`, `auto` or `manual`; models and datasets.
+    /// Whether access must be asked for, and how it is given; models and datasets.
+    #[param(inline, value_type = Option<GatedFilter>)]
     pub gated: Option<String>,
     /// Least and most parameters, as in `min:6B,max:128B`; models.
-    #[param(rename = "num_parameters", example = "min:6B,max:128B")]
+    #[param(rename = "num_parameters", pattern = r"^(min|max):\d{1,6}[KMBT]?(,(min|max):\d{1,6}[KMBT]?)?$")]
     pub num_parameters: Option<String>,
     /// Applications that can run it, repeated, all of them; models.
     #[param(required = false)]
@@ -62,14 +103,15 @@ pub struct ListParams {
     /// Only spaces that use a model or a dataset.
     #[param(required = false)]
     pub linked: bool,
-    /// `lastModified`, `createdAt`, `downloads`, `likes`, `likes30d`, `trendingScore`, `num_parameters`, `mainSize`:
-    /// highest first; `id`: from A on. Without it, what was last published here comes first. There are no likes and
+    /// Highest first; `id`: from A on. Without it, what was last published here comes first. There are no likes and
     /// trends here: among equals, downloads decide.
-    #[param(example = "lastModified")]
+    #[param(inline, value_type = Option<SortName>, example = "lastModified")]
     pub sort: Option<String>,
     /// `-1` for highest first, `1` for lowest first.
+    #[param(example = "-1")]
     pub direction: Option<String>,
     /// Most repositories of a page; 100 unless asked for, 1000 at most, 100 where files are listed.
+    #[param(minimum = 1, maximum = 1000, example = 20)]
     pub limit: Option<u64>,
     /// Where to go on, from the `Link` of the page before.
     pub cursor: Option<String>,

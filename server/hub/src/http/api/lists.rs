@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::doc::ErrorBody;
+use super::doc::{ErrorBody, KindAddress, TokenErrors};
 use super::list_params::{ListParams, cursor_to};
 use super::view::{RepoInfo, Sibling, project};
 use super::{kind_of, next_page};
@@ -28,16 +28,21 @@ use crate::http::query::Query;
     method(get, head),
     path = "/api/{plural}",
     tag = "hub",
-    params(
-        ("plural" = String, Path, description = "Repository type: `models`, `datasets` or `spaces`", example = "models"),
-        ListParams,
-    ),
+    params(KindAddress, ListParams),
     responses(
-        (status = 200, description = "Repositories; `Link` leads to the next page, `X-Total-Count` is how many there \
-                                      are on all pages", body = Vec<RepoInfo>),
+        (
+            status = 200,
+            description = "Repositories, a page of them",
+            body = Vec<RepoInfo>,
+            headers(
+                ("Link" = String, description = "Leads to the next page, if there is one"),
+                ("X-Total-Count" = u64, description = "How many there are on all pages"),
+            )
+        ),
         (status = 400, description = "An unknown order, a parameter that cannot be read, or a cursor of another list",
             body = ErrorBody),
-        (status = 401, description = "A bad token of this hub", body = ErrorBody),
+        (status = 404, description = "No type of repositories", body = ErrorBody),
+        TokenErrors,
     )
 )]
 pub async fn list(
@@ -102,7 +107,7 @@ pub struct TagView {
     tag = "hub",
     responses(
         (status = 200, description = "Tags by sort", body = BTreeMap<String, Vec<TagView>>),
-        (status = 401, description = "A bad token of this hub", body = ErrorBody),
+        TokenErrors,
     )
 )]
 pub async fn model_tags(hub: web::Data<Hub>, Auth(caller): Auth) -> Result<HttpResponse, ApiError> {
@@ -116,7 +121,7 @@ pub async fn model_tags(hub: web::Data<Hub>, Auth(caller): Auth) -> Result<HttpR
     tag = "hub",
     responses(
         (status = 200, description = "Tags by sort", body = BTreeMap<String, Vec<TagView>>),
-        (status = 401, description = "A bad token of this hub", body = ErrorBody),
+        TokenErrors,
     )
 )]
 pub async fn dataset_tags(hub: web::Data<Hub>, Auth(caller): Auth) -> Result<HttpResponse, ApiError> {

@@ -20,7 +20,8 @@ use crate::http::query::{Query, is_true};
 #[derive(Clone, Debug, Default, PartialEq, Eq, ToSchema)]
 #[schema(example = json!({"paths": ["config.json", "tokenizer"], "expand": false}))]
 pub struct PathsQuery {
-    /// Paths, at most 1000.
+    /// Paths.
+    #[schema(max_items = 1000)]
     pub paths: Vec<String>,
     /// With the commit that last touched each entry, where the commits that are held here tell.
     #[schema(required = false)]
@@ -72,7 +73,6 @@ impl PathsQuery {
     ),
     responses(
         (status = 200, description = "The entries that exist, in the order asked", body = Vec<TreeItem>),
-        (status = 307, description = "The same, under the right name; `Location` is relative"),
         (status = 413, description = "More than 1000 paths", body = ErrorBody),
         RepoErrors,
     )

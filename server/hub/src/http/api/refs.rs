@@ -17,11 +17,10 @@ use crate::http::query::Query;
     tag = "hub",
     params(
         RepoAddress,
-        ("include_prs" = Option<bool>, Query, description = "Pull requests too"),
+        ("include_prs" = Option<bool>, Query, description = "Pull requests too", example = false),
     ),
     responses(
         (status = 200, description = "Refs that serve a commit", body = RefList),
-        (status = 307, description = "The same, under the right name; `Location` is relative"),
         RepoErrors,
     )
 )]

@@ -27,10 +27,10 @@ use crate::http::query::Query;
 #[into_params(parameter_in = Query)]
 pub struct InfoQuery {
     /// Sizes and hashes of the files too.
-    #[param(required = false)]
+    #[param(required = false, example = true)]
     pub blobs: bool,
     /// Repeated: only these fields, beside the ids; unknown names are ignored.
-    #[param(required = false)]
+    #[param(required = false, example = json!(["sha", "tags"]))]
     pub expand: Vec<String>,
 }
 
@@ -53,8 +53,12 @@ impl InfoQuery {
     tag = "hub",
     params(RepoAddress, InfoQuery),
     responses(
-        (status = 200, description = "The repository; `X-HF-Warning` tells if only a part of it is held", body = RepoInfo),
-        (status = 307, description = "The same, under the right name; `Location` is relative"),
+        (
+            status = 200,
+            description = "The repository",
+            body = RepoInfo,
+            headers(("X-HF-Warning" = String, description = "Tells if only a part of it is held"))
+        ),
         RepoErrors,
     )
 )]
@@ -77,8 +81,12 @@ pub async fn default_revision(
     tag = "hub",
     params(RepoAddress, RevisionAddress, InfoQuery),
     responses(
-        (status = 200, description = "The repository; `X-HF-Warning` tells if only a part of it is held", body = RepoInfo),
-        (status = 307, description = "The same, under the right name; `Location` is relative"),
+        (
+            status = 200,
+            description = "The repository",
+            body = RepoInfo,
+            headers(("X-HF-Warning" = String, description = "Tells if only a part of it is held"))
+        ),
         RepoErrors,
     )
 )]
@@ -133,7 +141,7 @@ async fn answer(
     if let Some(warning) = selection_warning(&commit.selection) {
         response.insert_header(("X-HF-Warning", warning));
     }
-    Ok(finished::send(req, &answer, response))
+    finished::send(req, &answer, response).await
 }
 
 /// What clients print once if only a part of the repository is held: topic, semicolon, text.

@@ -5,10 +5,9 @@
 use acervo_core::RepoKind;
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
 
-use super::doc::ErrorBody;
+use super::doc::TokenErrors;
 use crate::app::lists::{self, SearchRequest};
 use crate::app::repos::Summary;
 use crate::context::Hub;
@@ -30,10 +29,39 @@ pub struct QuickParams {
     #[param(example = "llama guarani")]
     pub q: Option<String>,
     /// `model`, `dataset` or `space`, repeated; all of them unless asked for.
-    #[param(required = false)]
+    #[param(required = false, example = json!(["model"]))]
     pub r#type: Vec<String>,
     /// Most results of each kind; 20 unless asked for, 100 at most.
+    #[param(minimum = 1, maximum = 100, example = 20)]
     pub limit: Option<u64>,
+}
+
+/// A repository that fits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(example = json!({"_id": "66f2a1c09d3e4b5f60718293", "id": "acme/llama"}))]
+pub struct FoundRepo {
+    /// Random id that stays when the repository is renamed.
+    #[serde(rename = "_id")]
+    pub public_id: String,
+    /// `namespace/name`.
+    pub id: String,
+}
+
+/// What fits, by kind, best first; kinds that were not asked for are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct QuickAnswer {
+    /// What was searched for.
+    #[schema(example = "llama")]
+    pub q: String,
+    /// Models.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub models: Option<Vec<FoundRepo>>,
+    /// Datasets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub datasets: Option<Vec<FoundRepo>>,
+    /// Spaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spaces: Option<Vec<FoundRepo>>,
 }
 
 /// Searches models, datasets and spaces by their names, tags and cards.
@@ -43,16 +71,14 @@ pub struct QuickParams {
     tag = "hub",
     params(QuickParams),
     responses(
-        (status = 200, description = "Ids of what fits, by kind, best first", body = Object,
-            example = json!({"q": "llama", "models": [{"_id": "66f2a1c09d3e4b5f60718293", "id": "acme/llama"}]})),
-        (status = 401, description = "A bad token of this hub", body = ErrorBody),
+        (status = 200, description = "Ids of what fits, by kind, best first", body = QuickAnswer),
+        TokenErrors,
     )
 )]
 pub async fn quick(hub: web::Data<Hub>, Auth(caller): Auth, query: Query) -> Result<HttpResponse, ApiError> {
     let question = query.last("q").unwrap_or_default();
     let kinds = query.comma_list("type");
-    let mut answer = Map::new();
-    answer.insert("q".to_owned(), question.into());
+    let mut answer = QuickAnswer { q: question.to_owned(), ..QuickAnswer::default() };
     for kind in
         RepoKind::ALL.into_iter().filter(|kind| kinds.is_empty() || kinds.iter().any(|name| name == kind.as_str()))
     {
@@ -65,8 +91,14 @@ pub async fn quick(hub: web::Data<Hub>, Auth(caller): Auth, query: Query) -> Res
             after: None,
         };
         let found = lists::search(&hub, &caller, &request).await?;
-        let ids = |found: &Summary| json!({"_id": found.repo.public_id, "id": found.repo.name.as_str()});
-        answer.insert(kind.plural().to_owned(), Value::Array(found.items.iter().map(ids).collect()));
+        let id =
+            |found: &Summary| FoundRepo { public_id: found.repo.public_id.clone(), id: found.repo.name.to_string() };
+        let fitting = match kind {
+            RepoKind::Model => &mut answer.models,
+            RepoKind::Dataset => &mut answer.datasets,
+            RepoKind::Space => &mut answer.spaces,
+        };
+        *fitting = Some(found.items.iter().map(id).collect());
     }
     Ok(HttpResponse::Ok().json(answer))
 }
@@ -91,18 +123,23 @@ pub struct SpaceParams {
 pub struct FoundSpace {
     /// Random id that stays when the repository is renamed.
     #[serde(rename = "_id")]
+    #[schema(example = "66f2a1c09d3e4b5f60718293")]
     pub public_id: String,
     /// `namespace/name`.
     #[schema(example = "acme/demo")]
     pub id: String,
     /// Namespace.
+    #[schema(example = "acme")]
     pub author: String,
     /// What it is called.
+    #[schema(example = "Translate")]
     pub title: String,
     /// A picture of one letter.
+    #[schema(example = "🦜")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub emoji: Option<String>,
     /// What it runs on.
+    #[schema(example = "gradio")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sdk: Option<String>,
     /// Always 0: there are no likes here.
@@ -110,6 +147,7 @@ pub struct FoundSpace {
     /// Whether only some callers can see it.
     pub private: bool,
     /// Tags under which it is listed.
+    #[schema(example = json!(["gradio", "license:mit"]))]
     pub tags: Vec<String>,
 }
 
@@ -140,7 +178,7 @@ impl From<&Summary> for FoundSpace {
     responses(
         (status = 200, description = "Spaces that fit, best first; those that do not run too, since none runs here",
             body = Vec<FoundSpace>),
-        (status = 401, description = "A bad token of this hub", body = ErrorBody),
+        TokenErrors,
     )
 )]
 pub async fn spaces(hub: web::Data<Hub>, Auth(caller): Auth, query: Query) -> Result<HttpResponse, ApiError> {

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::doc::{ErrorBody, RepoAddress, RepoErrors};
 use super::read_json;
-use super::view::RepoSettings;
+use super::view::{GatedMark, RepoSettings, VisibilityName};
 use crate::app::gates;
 use crate::app::settings::{self, Change, Terms};
 use crate::context::Hub;
@@ -22,17 +22,17 @@ use crate::http::extract::{Auth, RepoRoute, open_repo};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(example = json!({"gated": "manual", "gatedTerms": "For research only.", "visibility": "public"}))]
 pub struct SettingsChange {
-    /// `false`, `"auto"` or `"manual"`.
+    /// How access is to be given, or `false` for no gate.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<GatedMark>)]
     pub gated: Option<GatedWish>,
     /// Text that must be accepted; `null` for none.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 262_144)]
     pub gated_terms: Option<Option<String>>,
-    /// `public`, `internal` or `private`.
+    /// Who may see it; not together with `private`.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<VisibilityName>)]
     pub visibility: Option<String>,
     /// What old clients send for `visibility`.
     #[serde(default)]
@@ -95,7 +95,6 @@ impl TryFrom<SettingsChange> for Change {
     request_body = SettingsChange,
     responses(
         (status = 200, description = "Settings as they are now", body = RepoSettings),
-        (status = 307, description = "The same, under the right name; `Location` is relative"),
         (status = 413, description = "Terms of more than 256 KiB", body = ErrorBody),
         RepoErrors,
     )

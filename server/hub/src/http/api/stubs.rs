@@ -1,27 +1,38 @@
 //! Routes that clients call in passing and that only need some answer, and the answer to those that are not here.
 
+use std::collections::BTreeMap;
+
 use acervo_core::card;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
-use super::doc::{ErrorBody, RepoAddress, RepoErrors};
+use super::doc::{RepoAddress, RepoErrors};
 use crate::context::Hub;
 use crate::error::HubError;
 use crate::http::error::ApiError;
 use crate::http::extract::{Auth, RepoRoute, open_repo};
+
+/// What is known of programs that run agents: nothing.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentHarnesses {
+    /// Variables that all of them set; none.
+    pub standard_env_vars: Vec<String>,
+    /// Programs by name; none.
+    pub harnesses: BTreeMap<String, String>,
+}
 
 /// Says that there is nothing to know of agent harnesses; without an answer `hf` asks again at every command.
 #[utoipa::path(
     method(get, head),
     path = "/api/agent-harnesses",
     tag = "stub",
-    responses((status = 200, description = "Always empty", body = Object,
+    responses((status = 200, description = "Always empty", body = AgentHarnesses,
         example = json!({"standardEnvVars": [], "harnesses": {}})))
 )]
 pub async fn agent_harnesses() -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "standardEnvVars": [], "harnesses": {} }))
+    HttpResponse::Ok().json(AgentHarnesses::default())
 }
 
 /// Accepts telemetry and drops it.
@@ -29,11 +40,22 @@ pub async fn agent_harnesses() -> HttpResponse {
     head,
     path = "/api/telemetry/{rest}",
     tag = "stub",
-    params(("rest" = String, Path, description = "Topic")),
+    params(("rest" = String, Path, description = "Topic", example = "hf_hub/file_download")),
     responses((status = 200, description = "Always"))
 )]
 pub async fn telemetry() -> HttpResponse {
     HttpResponse::Ok().finish()
+}
+
+/// A page of discussions.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+pub struct DiscussionList {
+    /// The discussions; none.
+    pub discussions: Vec<String>,
+    /// How many there are.
+    pub count: u64,
+    /// Number of the first one.
+    pub start: u64,
 }
 
 /// Lists the discussions of a repository: none, there are no discussions here.
@@ -43,9 +65,8 @@ pub async fn telemetry() -> HttpResponse {
     tag = "stub",
     params(RepoAddress),
     responses(
-        (status = 200, description = "Always empty", body = Object,
+        (status = 200, description = "Always empty", body = DiscussionList,
             example = json!({"discussions": [], "count": 0, "start": 0})),
-        (status = 307, description = "The same, under the right name; `Location` is relative"),
         RepoErrors,
     )
 )]
@@ -56,7 +77,7 @@ pub async fn discussions(
     req: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     open_repo(&hub, &caller, &route, &req).await?;
-    Ok(HttpResponse::Ok().json(json!({ "discussions": [], "count": 0, "start": 0 })))
+    Ok(HttpResponse::Ok().json(DiscussionList::default()))
 }
 
 /// A card to check.
@@ -75,6 +96,7 @@ pub struct CardToCheck {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CardProblem {
     /// What.
+    #[schema(example = "the front matter is no mapping")]
     pub message: String,
 }
 
@@ -100,7 +122,8 @@ impl CardVerdict {
     tag = "hub",
     request_body = CardToCheck,
     responses(
-        (status = 200, description = "It can be read", body = CardVerdict),
+        (status = 200, description = "It can be read", body = CardVerdict,
+            example = json!({"errors": [], "warnings": []})),
         (status = 400, description = "It cannot", body = CardVerdict),
     )
 )]
@@ -122,13 +145,6 @@ fn verdict(body: &[u8]) -> CardVerdict {
 }
 
 /// Answers every other path below `/api` in JSON, with the text where clients look for it.
-#[utoipa::path(
-    method(get, head),
-    path = "/api/{rest}",
-    tag = "stub",
-    params(("rest" = String, Path, description = "Any path that is not described here")),
-    responses((status = 404, description = "Always", body = ErrorBody))
-)]
 pub async fn not_found(req: HttpRequest) -> Result<HttpResponse, ApiError> {
     let path: String = req.path().chars().take(200).collect();
     let text = format!(

@@ -22,12 +22,13 @@ use crate::http::query::Query;
 #[into_params(parameter_in = Query)]
 pub struct TreeQuery {
     /// Everything below the folder, not only what stands directly in it.
-    #[param(required = false)]
+    #[param(required = false, example = true)]
     pub recursive: bool,
     /// With the commit that last touched each entry, where the commits that are held here tell; 50 entries a page.
-    #[param(required = false)]
+    #[param(required = false, example = false)]
     pub expand: bool,
     /// Most entries of a page; 1000 unless fewer are asked for.
+    #[param(minimum = 1, maximum = 1000, example = 100)]
     pub limit: Option<u64>,
     /// Where to go on, from the `Link` of the page before.
     pub cursor: Option<String>,
@@ -68,12 +69,16 @@ fn request(query: &TreeQuery, segments: &[String]) -> Result<TreeRequest, HubErr
     tag = "hub",
     params(
         RepoAddress,
-        ("rest" = String, Path, description = "Revision, then perhaps a folder", example = "main/tokenizer"),
+        ("rest" = String, Path, description = "Revision, then perhaps a folder", example = "main"),
         TreeQuery,
     ),
     responses(
-        (status = 200, description = "Entries in path order; `Link` leads to the next page", body = Vec<TreeItem>),
-        (status = 307, description = "The same, under the right name; `Location` is relative"),
+        (
+            status = 200,
+            description = "Entries in path order, a page of them",
+            body = Vec<TreeItem>,
+            headers(("Link" = String, description = "Leads to the next page, if there is one"))
+        ),
         RepoErrors,
     )
 )]
@@ -111,7 +116,7 @@ pub async fn tree(
             next_page::link(&base, path.into_iter().chain(folder), &query, &cursor::encode(last))?,
         ));
     }
-    Ok(finished::send(&req, &answer, response))
+    Ok(finished::send(&req, &answer, response).await?)
 }
 
 #[cfg(test)]

@@ -9,24 +9,18 @@ use bytes::Bytes;
 use super::answer::{Offer, answer};
 use super::resolve::{file_at, stream, written_revision};
 use crate::context::Hub;
+use crate::http::api::doc::{ContentAnswers, FileAddress, NameAddress, RepoErrors};
 use crate::http::error::ApiError;
 use crate::http::extract::{Auth, RepoRoute, open_contents, open_revision};
 use crate::http::headers;
 
 /// The git blob at a path: the pointer text of an LFS file, the bytes of any other.
 #[utoipa::path(
-    method(get, head), path = "/{repo}/raw/{rest}", tag = "contents",
-    params(
-        ("repo" = String, Path, description = "`namespace/name`, or a bare name; after `datasets/` or `spaces/` for those"),
-        ("rest" = String, Path, description = "revision and path"),
-    ),
-    responses(
-        (status = 200, description = "the git blob", body = Vec<u8>, content_type = "application/octet-stream"),
-        (status = 307, description = "the repository has another name; `Location` is relative"),
-        (status = 401, description = "`RepoNotFound`: missing, or not for everybody; `GatedRepo`: asks for consent"),
-        (status = 403, description = "`GatedRepo`: asks for consent; without a code: held by policy, or withdrawn"),
-        (status = 404, description = "`RepoNotFound`, `RevisionNotFound` or `EntryNotFound`"),
-    )
+    method(get, head),
+    path = "/{repo}/raw/{rest}",
+    tag = "contents",
+    params(NameAddress, FileAddress),
+    responses(ContentAnswers, RepoErrors)
 )]
 pub(in crate::http) async fn raw(
     hub: web::Data<Hub>,

@@ -18,6 +18,7 @@ use super::answer::{Offer, answer};
 use crate::app::{content, trees};
 use crate::context::Hub;
 use crate::error::HubError;
+use crate::http::api::doc::{CommitAddress, ContentAnswers, FileAddress, NameAddress, RepoAddress, RepoErrors};
 use crate::http::error::ApiError;
 use crate::http::extract::{Auth, RepoRoute, open_contents, open_revision};
 use crate::http::headers;
@@ -27,22 +28,12 @@ use crate::http::query::Query;
 #[utoipa::path(
     method(get, head), path = "/{repo}/resolve/{rest}", tag = "contents",
     params(
-        ("repo" = String, Path, description = "`namespace/name`, or a bare name; after `datasets/` or `spaces/` for those"),
-        ("rest" = String, Path, description = "revision and path"),
-        ("download" = Option<bool>, Query, description = "offer it as a download"),
-        ("noContentDisposition" = Option<bool>, Query, description = "leave `Content-Disposition` out"),
+        NameAddress,
+        FileAddress,
+        ("download" = Option<bool>, Query, description = "Offer it as a download", example = false),
+        ("noContentDisposition" = Option<bool>, Query, description = "Without `Content-Disposition`", example = false),
     ),
-    responses(
-        (status = 200, description = "the file", body = Vec<u8>, content_type = "application/octet-stream"),
-        (status = 206, description = "the part asked for by `Range`"),
-        (status = 304, description = "the client has it"),
-        (status = 307, description = "the repository has another name; `Location` is relative"),
-        (status = 401, description = "`RepoNotFound`: missing, or not for everybody; `GatedRepo`: asks for consent"),
-        (status = 403, description = "`GatedRepo`: asks for consent; without a code: held by policy, or withdrawn"),
-        (status = 404, description = "`RepoNotFound`, `RevisionNotFound` or `EntryNotFound`"),
-        (status = 416, description = "the range lies outside the file"),
-        (status = 503, description = "on its way; ask again after `Retry-After`"),
-    )
+    responses(ContentAnswers, RepoErrors)
 )]
 pub(in crate::http) async fn resolve(
     hub: web::Data<Hub>,
@@ -68,9 +59,27 @@ pub(in crate::http) async fn resolve(
     answer(&req, &offer, async |start, end| stream(&hub, &repo, &file, start, end).await).await
 }
 
+/// The contents of a file, whole or in part, at the address to which the public hub sends clients for small ones.
+#[utoipa::path(
+    method(get, head),
+    path = "/api/resolve-cache/{plural}/{repo}/{commit}/{rest}",
+    tag = "contents",
+    params(RepoAddress, CommitAddress),
+    responses(ContentAnswers, RepoErrors)
+)]
+pub(in crate::http) async fn cached(
+    hub: web::Data<Hub>,
+    auth: Auth,
+    route: RepoRoute,
+    query: Query,
+    req: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    resolve(hub, auth, route, query, req).await
+}
+
 /// The revision as the client wrote it, if it is one segment; longer ones are never commit ids.
 pub(super) fn written_revision<'a>(route: &'a RepoRoute, path: &[String]) -> &'a str {
-    match &route.rest[..route.rest.len() - path.len()] {
+    match &route.rest[..route.rest.len().saturating_sub(path.len())] {
         [revision] => revision,
         _ => "",
     }

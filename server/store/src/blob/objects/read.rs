@@ -115,7 +115,8 @@ impl Rest {
         self.body = None;
         self.barren += 1;
         if self.barren > BARREN_ATTEMPTS_MAX {
-            return Err(io::Error::other(format!("the blob {} broke off at byte {}: {broke}", self.sha256, self.at)));
+            let (sha256, at) = (self.sha256.to_string(), self.at);
+            return Err(io::Error::other(BlobError::BrokeOff { sha256, at, why: broke }));
         }
         tracing::info!(blob.sha256 = %self.sha256, blob.at = self.at, error = broke, "a read from the object store broke and goes on");
         match open(&self.objects, self.sha256, self.size, self.at, self.end).await {

@@ -10,6 +10,30 @@ use utoipa::ToSchema;
 use super::GatedMark;
 use crate::app::gates::{ListedRequest, Standing};
 
+/// Where a request stands.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RequestStage {
+    /// It waits for a decision.
+    Pending,
+    /// Whoever asked is let in.
+    Accepted,
+    /// Whoever asked is not let in.
+    Rejected,
+}
+
+/// Who may see a repository.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum VisibilityName {
+    /// Everybody.
+    Public,
+    /// Whoever is known here.
+    Internal,
+    /// Whoever has a role.
+    Private,
+}
+
 /// A request in the register of a gated repository.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -18,10 +42,10 @@ pub struct AccessRequestItem {
     #[schema(example = "66f2a1c09d3e4b5f60718293")]
     pub request_id: String,
     /// `pending`, `accepted` or `rejected`.
-    #[schema(value_type = String, example = "pending")]
+    #[schema(value_type = RequestStage)]
     pub status: RequestState,
     /// When access was asked for.
-    #[schema(value_type = String, example = "2023-11-14T22:13:20.007Z")]
+    #[schema(value_type = String, format = DateTime, example = "2023-11-14T22:13:20.007Z")]
     pub timestamp: Timestamp,
     /// Who asks.
     pub user: AccessUser,
@@ -31,13 +55,15 @@ pub struct AccessRequestItem {
     pub granted: bool,
     /// When it was decided.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime, example = "2023-11-14T22:13:20.007Z")]
     pub decided_at: Option<Timestamp>,
     /// Who decided; absent if the gate did.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "ana")]
     pub decided_by: Option<String>,
     /// Why, for the one who asks.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "only members of the institute")]
     pub rejection_reason: Option<String>,
 }
 
@@ -45,11 +71,14 @@ pub struct AccessRequestItem {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AccessUser {
     /// Name on this hub.
+    #[schema(example = "eva")]
     pub user: String,
     /// Name for people.
+    #[schema(example = "Eva Ruiz")]
     pub fullname: String,
     /// Mail address, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "eva@example.org")]
     pub email: Option<String>,
 }
 
@@ -58,10 +87,10 @@ pub struct AccessUser {
 #[serde(rename_all = "camelCase")]
 pub struct AcceptedTerms {
     /// Its SHA-256.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
     pub sha256: Sha256Digest,
     /// When.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime, example = "2023-11-14T22:13:20.007Z")]
     pub accepted_at: Timestamp,
 }
 
@@ -100,13 +129,14 @@ pub struct RequestStatus {
     #[schema(example = "66f2a1c09d3e4b5f60718293")]
     pub request_id: String,
     /// `pending`, `accepted` or `rejected`.
-    #[schema(value_type = String, example = "accepted")]
+    #[schema(value_type = RequestStage, example = "accepted")]
     pub status: RequestState,
     /// When access was asked for.
-    #[schema(value_type = String, example = "2023-11-14T22:13:20.007Z")]
+    #[schema(value_type = String, format = DateTime, example = "2023-11-14T22:13:20.007Z")]
     pub timestamp: Timestamp,
     /// Why it was rejected, if somebody said so.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "only members of the institute")]
     pub rejection_reason: Option<String>,
 }
 
@@ -125,9 +155,10 @@ impl From<&Request> for RequestStatus {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TermsText {
     /// SHA-256 of the text, by which it is accepted.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
     pub sha256: Sha256Digest,
     /// The text.
+    #[schema(example = "For research only.")]
     pub text: String,
 }
 
@@ -170,11 +201,12 @@ pub struct RepoSettings {
     pub gated: GatedMark,
     /// SHA-256 of the terms that must be accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
     pub gated_terms: Option<Sha256Digest>,
     /// Whether only some can see it.
     pub private: bool,
-    /// `public`, `internal` or `private`.
+    /// Who may see it.
+    #[schema(value_type = VisibilityName)]
     pub visibility: &'static str,
 }
 

@@ -62,6 +62,7 @@ impl RefList {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CommitUser {
     /// Name at its origin.
+    #[schema(example = "ana")]
     pub user: String,
 }
 
@@ -69,8 +70,10 @@ pub struct CommitUser {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FormattedCommit {
     /// Title, escaped.
+    #[schema(example = "Add weights &amp; card")]
     pub title: String,
     /// Message, escaped.
+    #[schema(example = "")]
     pub message: String,
 }
 
@@ -81,13 +84,15 @@ pub struct CommitItem {
     #[schema(example = "7231864981174d9bee8c7687c24c8344414eae6b")]
     pub id: String,
     /// First line of the message.
+    #[schema(example = "Add weights")]
     pub title: String,
     /// Rest of the message.
+    #[schema(example = "")]
     pub message: String,
     /// Who wrote it.
     pub authors: Vec<CommitUser>,
     /// When it was made.
-    #[schema(value_type = String, example = "2023-11-14T22:13:20.007Z")]
+    #[schema(value_type = String, format = DateTime, example = "2023-11-14T22:13:20.007Z")]
     pub date: Timestamp,
     /// Title and message as HTML; only if asked for.
     #[serde(skip_serializing_if = "Option::is_none")]

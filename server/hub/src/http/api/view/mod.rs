@@ -11,12 +11,13 @@ mod upstream_info;
 mod user;
 
 pub use access::{
-    AcceptedTerms, AccessRequestItem, AccessUser, Decided, GateStanding, RepoSettings, RequestStatus, TermsText,
+    AcceptedTerms, AccessRequestItem, AccessUser, Decided, GateStanding, RepoSettings, RequestStage, RequestStatus,
+    TermsText, VisibilityName,
 };
 pub use collection::{CollectionInfo, CollectionItem, Note};
 pub use history::{CommitItem, CommitUser, FormattedCommit, RefItem, RefList};
 pub use people::{OrganizationItem, OrganizationOverview, Owner, UserItem, UserOverview};
-pub use repo::{GatedMark, RepoInfo, Sibling, SiblingLfs, project};
-pub use tree::{LastCommitItem, TreeItem, TreeItemLfs};
+pub use repo::{GateName, GatedMark, RepoInfo, Sibling, SiblingLfs, project};
+pub use tree::{EntrySort, LastCommitItem, TreeItem, TreeItemLfs};
 pub use upstream_info::{Safetensors, TransformersInfo, UpstreamFacts};
 pub use user::{AccessToken, User, UserAuth, UserOrg};

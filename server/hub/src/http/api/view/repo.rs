@@ -12,14 +12,25 @@ use utoipa::ToSchema;
 use super::upstream_info::{Safetensors, TransformersInfo, UpstreamFacts, text};
 use crate::app::catalog;
 
+/// How access to a gated repository is given.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum GateName {
+    /// To whoever asks.
+    Auto,
+    /// By a maintainer.
+    Manual,
+}
+
 /// `false`, or how access is given: `"auto"`, `"manual"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(example = json!(false))]
 pub enum GatedMark {
     /// Not gated: `false`.
     Open(bool),
     /// Gated: `"auto"` or `"manual"`.
-    #[schema(value_type = String)]
+    #[schema(value_type = GateName)]
     Asks(&'static str),
 }
 
@@ -38,6 +49,7 @@ impl From<Gated> for GatedMark {
 #[serde(rename_all = "camelCase")]
 pub struct SiblingLfs {
     /// SHA-256 of the content, in hex.
+    #[schema(example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
     pub sha256: String,
     /// Bytes of the content.
     pub size: u64,
@@ -57,6 +69,7 @@ pub struct Sibling {
     pub size: Option<u64>,
     /// Git blob id, for LFS files the pointer's; with `blobs`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "a1d9c1b8d0a7d1b9c7dc3e8c2e0a6c6f2b6a1e34")]
     pub blob_id: Option<String>,
     /// LFS identity; with `blobs`, for LFS files.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,9 +107,11 @@ pub struct RepoInfo {
     pub id: String,
     /// The same, for old clients; models only.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "mistralai/Mistral-7B-v0.1")]
     pub model_id: Option<String>,
     /// Namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "mistralai")]
     pub author: Option<String>,
     /// Commit id.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -113,11 +128,11 @@ pub struct RepoInfo {
     pub disabled: Option<bool>,
     /// When the commit was made.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "2023-11-14T22:13:20.007Z")]
+    #[schema(value_type = Option<String>, format = DateTime, example = "2023-11-14T22:13:20.007Z")]
     pub last_modified: Option<Timestamp>,
     /// When the repository was made.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "2023-09-20T13:03:50.000Z")]
+    #[schema(value_type = Option<String>, format = DateTime, example = "2023-09-20T13:03:50.000Z")]
     pub created_at: Option<Timestamp>,
     /// Downloads from this hub.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,18 +149,23 @@ pub struct RepoInfo {
     pub tags: Option<Vec<String>>,
     /// Task.
     #[serde(rename = "pipeline_tag", skip_serializing_if = "Option::is_none")]
+    #[schema(example = "text-generation")]
     pub pipeline_tag: Option<String>,
     /// Library that loads it.
     #[serde(rename = "library_name", skip_serializing_if = "Option::is_none")]
+    #[schema(example = "transformers")]
     pub library_name: Option<String>,
     /// Text that stands for what a model fills in.
     #[serde(rename = "mask_token", skip_serializing_if = "Option::is_none")]
+    #[schema(example = "<mask>")]
     pub mask_token: Option<String>,
     /// What a space runs on.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "gradio")]
     pub sdk: Option<String>,
     /// What a dataset's card says of it in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Sentences in Guarani")]
     pub description: Option<String>,
     /// How a dataset asks to be cited, in upstream's words.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -161,11 +181,11 @@ pub struct RepoInfo {
     pub datasets: Option<Vec<String>>,
     /// Fields of the card.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, example = json!({"license": "apache-2.0", "language": ["en"]}))]
     pub card_data: Option<Map<String, Value>>,
     /// Excerpt of the model's configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, example = json!({"model_type": "mistral"}))]
     pub config: Option<Map<String, Value>>,
     /// How transformers loads the model.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -175,15 +195,15 @@ pub struct RepoInfo {
     pub safetensors: Option<Safetensors>,
     /// Header of a GGUF file.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, example = json!({"architecture": "llama", "context_length": 32768}))]
     pub gguf: Option<Map<String, Value>>,
     /// Evaluation results.
     #[serde(rename = "model-index", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<Object>>)]
+    #[schema(value_type = Option<Vec<Object>>, example = json!([]))]
     pub model_index: Option<Vec<Value>>,
     /// Example inputs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<Object>>)]
+    #[schema(value_type = Option<Vec<Object>>, example = json!([{"text": "Hello"}]))]
     pub widget_data: Option<Vec<Value>>,
     /// Files.
     #[serde(skip_serializing_if = "Option::is_none")]

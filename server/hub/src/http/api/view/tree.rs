@@ -16,6 +16,7 @@ use crate::app::history::LastCommit;
 #[serde(rename_all = "camelCase")]
 pub struct TreeItemLfs {
     /// SHA-256 of the content, in hex.
+    #[schema(example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
     pub oid: String,
     /// Bytes of the content.
     pub size: u64,
@@ -43,13 +44,24 @@ impl From<&LastCommit> for LastCommitItem {
     }
 }
 
+/// What an entry is.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EntrySort {
+    /// A file.
+    File,
+    /// A folder.
+    Directory,
+}
+
 /// A file or folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({"type": "file", "oid": "a1d9c1b8d0a7d1b9c7dc3e8c2e0a6c6f2b6a1e34", "size": 571, "path": "config.json"}))]
 pub struct TreeItem {
-    /// `file` or `directory`.
+    /// What it is.
     #[serde(rename = "type")]
+    #[schema(value_type = EntrySort)]
     pub kind: &'static str,
     /// Git object id; for LFS files the pointer's.
     pub oid: String,

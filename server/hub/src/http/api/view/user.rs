@@ -25,6 +25,7 @@ pub struct AccessToken {
 pub struct UserAuth {
     /// Always `access_token`.
     #[serde(rename = "type")]
+    #[schema(example = "access_token")]
     pub kind: &'static str,
     /// The credential used.
     pub access_token: AccessToken,
@@ -83,13 +84,16 @@ impl From<&Membership> for UserOrg {
 pub struct User {
     /// Always `user`.
     #[serde(rename = "type")]
+    #[schema(example = "user")]
     pub kind: &'static str,
     /// Name, which is also the caller's own namespace.
     #[schema(example = "ana")]
     pub name: String,
     /// The same.
+    #[schema(example = "ana")]
     pub fullname: String,
     /// Always empty: mail addresses are not handed out.
+    #[schema(example = "")]
     pub email: String,
     /// Always true, so that no client asks for it.
     pub email_verified: bool,
@@ -98,9 +102,10 @@ pub struct User {
     /// Always false.
     pub can_pay: bool,
     /// Always empty.
+    #[schema(example = "")]
     pub avatar_url: String,
     /// Always null.
-    #[schema(value_type = Option<i64>)]
+    #[schema(value_type = Option<i64>, example = json!(null))]
     pub period_end: Option<i64>,
     /// Organisations that the caller has a role in.
     pub orgs: Vec<UserOrg>,
