@@ -8,6 +8,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::limits::Bucket;
+
 /// Labels of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RequestLabels {
@@ -77,6 +79,10 @@ impl Metrics {
         let cache_questions = Family::<CacheLabels, Counter>::default();
         registry.register("cache_questions", "Questions to caches by outcome", cache_questions.clone());
         let rate_limited = Family::<BucketLabels, Counter>::default();
+        for bucket in [Bucket::Api, Bucket::Resolvers, Bucket::Pages] {
+            // At zero from the start, so that the first refusal is seen as an increase.
+            drop(rate_limited.get_or_create(&BucketLabels { bucket: bucket.as_str() }));
+        }
         registry.register("rate_limited", "Requests refused since their caller was too fast", rate_limited.clone());
         registry.register("http_requests", "Requests by route and status", requests.clone());
         registry.register_with_unit(

@@ -94,6 +94,7 @@ use crate::http::error::ApiError;
         api::stubs::telemetry,
         api::stubs::validate_yaml,
     ),
+    components(schemas(api::doc::ErrorBody, api::doc::FileBytes)),
     modifiers(&Credentials, &OtherKinds),
     security((), ("token" = []))
 )]
