@@ -46,14 +46,14 @@ await visit(async ({ page, context, task, shoot }) => {
     await page.locator(".opblock").first().waitFor();
     const found = { origin, operations: await page.locator(".opblock").count(), light: await background(page) };
     await shoot("api-light");
-    found.list = await tryOut(page, "hub", "get_api_plural");
+    found.list = await tryOut(page, "hub", "getApiPlural");
     await shoot("api-tried");
     if (task.token) {
       await page.locator("button.authorize").first().click();
       await page.locator(".auth-container input").fill(task.token);
       await page.locator(".auth-container button.authorize").click();
       await page.locator(".auth-container .btn-done").click();
-      found.known = await tryOut(page, "hub", "get_api_whoami_v2");
+      found.known = await tryOut(page, "hub", "getApiWhoamiV2");
       await page.reload();
       await page.locator(".opblock").first().waitFor();
       found.forgotten = (await page.locator("button.authorize").first().getAttribute("class")).includes("unlocked");

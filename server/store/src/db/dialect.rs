@@ -198,6 +198,12 @@ pub(super) fn filter_only(backend: DbBackend, column: &str) -> String {
     }
 }
 
+/// Whether two ranges of an index are better joined as wholes than by probing one for each row of the other: Postgres
+/// hashes or merges them, SQLite knows nested loops only.
+pub(super) fn joins_ranges(backend: DbBackend) -> bool {
+    backend != DbBackend::Sqlite
+}
+
 /// A column as an order that no index shall be chosen for: the statement finds its few rows and sorts them.
 pub(super) fn sort_only(backend: DbBackend, column: &str, is_text: bool) -> String {
     match backend {

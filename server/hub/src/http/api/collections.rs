@@ -5,7 +5,8 @@
 use acervo_core::{RepoKind, Timestamp};
 use actix_web::http::header::LINK;
 use actix_web::{HttpRequest, HttpResponse, web};
-use utoipa::IntoParams;
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::doc::ErrorBody;
 use super::view::CollectionInfo;
@@ -16,6 +17,18 @@ use crate::error::HubError;
 use crate::http::error::ApiError;
 use crate::http::extract::{Auth, BaseUrl, decoded_rest};
 use crate::http::query::Query;
+
+/// Orders of a list of collections.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum CollectionOrder {
+    /// The last changed first.
+    LastModified,
+    /// There is none here: as the last change.
+    Trending,
+    /// There are none here: as the last change.
+    Upvotes,
+}
 
 /// Which collections are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, IntoParams)]
@@ -31,10 +44,11 @@ pub struct CollectionQuery {
     /// Texts, repeated, all of which must be in title and description, whatever their case and accents.
     #[param(required = false)]
     pub q: Vec<String>,
-    /// `lastModified`, `trending` or `upvotes`. There are no upvotes here, so the last change decides in any case.
-    #[param(example = "lastModified")]
+    /// There are no upvotes here, so the last change decides in any case.
+    #[param(inline, value_type = Option<CollectionOrder>, example = "lastModified")]
     pub sort: Option<String>,
     /// Most collections of a page; 100 at most, and unless asked for.
+    #[param(minimum = 1, maximum = 100, example = 20)]
     pub limit: Option<u64>,
     /// Where to go on, from the `Link` of the page before.
     pub cursor: Option<String>,

@@ -194,7 +194,7 @@ async fn what_is_not_there_is_told_by_its_code() {
         ("/api/models/acme/tiny/tree/main?cursor=*", 400, None),
         ("/api/models?cursor=*", 400, None),
         ("/api/jobs", 404, None),
-        ("/api/models/acme/tiny/likers", 404, None),
+        ("/api/models/acme/none/likers", 401, Some("RepoNotFound")),
     ] {
         let found = get(&hub, path).await;
         assert_eq!((found.status, found.header("x-error-code")), (status, code), "{path}: {}", found.body);

@@ -79,8 +79,13 @@ fn described((name, sort, example, meaning): &(&str, &str, &str, &str)) -> Value
 /// An id that no other operation has, made of its address.
 fn id(method: &str, path: &str) -> String {
     let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    let words: Vec<&str> = words.collect();
-    format!("{method}_{}", if words.is_empty() { "root".to_owned() } else { words.join("_") })
+    let mut id = method.to_owned();
+    for word in if path == "/" { vec!["root"] } else { words.collect() } {
+        let (first, rest) = word.split_at(1);
+        id.push_str(&first.to_ascii_uppercase());
+        id.push_str(rest);
+    }
+    id
 }
 
 /// Adds the answers that any operation of its sort may get, and the headers that answers of a sort have.

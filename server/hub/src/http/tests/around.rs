@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use acervo_core::Role;
+use acervo_core::{RepoKind, Role, Visibility};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::{Method, StatusCode};
@@ -102,14 +102,19 @@ async fn bad_tokens_of_this_hub_are_refused_in_either_scheme() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_the_api_is_compressed() {
+async fn contents_are_never_compressed() {
     let served = Served::start().await;
+    let text = "text ".repeat(1000);
+    served.commit(RepoKind::Model, "acme/tiny", Visibility::Public, &[("a.txt", text.as_bytes(), false)]).await;
     let gzip = [("accept-encoding", "gzip")];
     let api = served.ask(Method::GET, "/api/models", &gzip).await;
     assert_eq!((api.status().as_u16(), header(&api, "content-encoding")), (200, Some("gzip")));
-    let document = served.ask(Method::GET, "/openapi.json", &gzip).await;
-    assert_eq!(header(&document, "content-encoding"), None);
-    let document: serde_json::Value = document.json().await.unwrap();
+    for path in ["/acme/tiny/resolve/main/a.txt", "/acme/tiny/raw/main/a.txt"] {
+        let content = served.ask(Method::GET, path, &gzip).await;
+        assert_eq!(header(&content, "content-encoding"), None, "{path}");
+        assert_eq!(content.text().await.unwrap(), text, "{path}");
+    }
+    let document: serde_json::Value = served.get("/openapi.json").await.json().await.unwrap();
     assert!(document["paths"]["/{repo}/resolve/{rest}"]["head"].is_object());
     served.stop().await;
 }

@@ -103,7 +103,7 @@ pub(super) async fn connect(
     let (write_max, read_max) = pool_sizes(config.connections_max);
     let timeouts = format!(
         "SET statement_timeout = '{}s'; SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'; \
-         SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION_SECONDS}s'",
+         SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION_SECONDS}s'; SET jit = off",
         config.statement_timeout_seconds
     );
     let read_only = format!("{timeouts}; SET default_transaction_read_only = on");

@@ -5,10 +5,13 @@
 //! not left to them.
 
 use acervo_core::words::Term;
-use sea_orm::{ConnectionTrait, DbBackend};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult};
 
 use crate::db::sql::Sql;
 use crate::error::StoreError;
+
+/// As many rows are found and sorted rather than met on a walk along their ids.
+const FEW: i64 = 2_000;
 
 /// Which words of a repository are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +69,31 @@ pub(in crate::db) fn have(sql: &mut Sql, place: Where, terms: &[Term]) {
         (_, Where::Labels) => sql.push("repo_words.labels @@ ").bind(tsquery(terms)).push("::tsquery"),
         (_, Where::Anywhere) => sql.push("repo_words.words @@ ").bind(tsquery(terms)).push("::tsquery"),
     };
+}
+
+/// Whether so few have every one of these words that they are better found and then sorted.
+///
+/// SQLite gives rows by id in any case. Postgres does not know how frequent the beginning of a word is, and would walk
+/// through all rows for one that next to nobody has; a list of a rare word in its index is short.
+pub(in crate::db) async fn are_few(
+    db: &impl ConnectionTrait,
+    place: Where,
+    terms: &[Term],
+) -> Result<bool, StoreError> {
+    let mut sql = Sql::new(db);
+    if sql.backend == DbBackend::Sqlite {
+        return Ok(false);
+    }
+    sql.push("SELECT count(*) AS number FROM (SELECT 1 FROM repo_words WHERE ");
+    have(&mut sql, place, terms);
+    sql.push(&format!(" LIMIT {FEW}) few"));
+    let rows: Vec<Number> = sql.rows(db, "counting words").await?;
+    Ok(rows.first().is_some_and(|row| row.number < FEW))
+}
+
+#[derive(Debug, FromQueryResult)]
+struct Number {
+    number: i64,
 }
 
 /// Adds the condition that rows of `repo_words` lack one of these words in names and tags.

@@ -152,7 +152,15 @@ impl Filter {
             sql.push(" AND t.repo_kind = ").bind(kind.as_str());
         }
         for key in self.keys.iter().filter(|key| *key != rarest) {
-            has_one_of(sql, "t.repo_id", std::slice::from_ref(key));
+            if dialect::joins_ranges(sql.backend) {
+                sql.push(" AND t.repo_id IN (SELECT k.repo_id FROM repo_tag k WHERE k.tag = ").bind(key.as_str());
+                if let Some(kind) = self.kind {
+                    sql.push(" AND k.repo_kind = ").bind(kind.as_str());
+                }
+                sql.push(")");
+            } else {
+                has_one_of(sql, "t.repo_id", std::slice::from_ref(key));
+            }
         }
         if is_joined {
             sql.push(" AND s.repo_id = t.repo_id AND ");

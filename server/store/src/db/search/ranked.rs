@@ -129,7 +129,8 @@ pub async fn by_name(
 
 /// Repositories of one of the last two tiers, after one of them: those of the tiers before are left out.
 ///
-/// Both databases can give rows by their id, so a page of a frequent word ends as soon as it is full.
+/// Both databases can give rows by their id, so a page of a frequent word ends as soon as it is full; those of a rare word
+/// are found and sorted.
 pub async fn by_words(
     db: &impl ConnectionTrait,
     from: &Among,
@@ -138,20 +139,30 @@ pub async fn by_words(
     after: Option<i64>,
     limit: u64,
 ) -> Result<Vec<Ranked>, StoreError> {
+    let place = if tier == Tier::Card { Where::Anywhere } else { Where::Labels };
+    let have = |sql: &mut Sql| {
+        words::have(sql, place, &question.terms);
+        if tier == Tier::Card {
+            sql.push(" AND ");
+            words::lack_in_labels(sql, &question.terms);
+        }
+    };
     let mut sql = Sql::new(db);
     let key = words::key(sql.backend);
-    sql.push(&format!(
-        "SELECT CAST({} AS bigint) AS tier, s.repo_id, s.commit_id, s.public_id FROM repo_words \
-         CROSS JOIN repo_search s WHERE s.repo_id = repo_words.{key} AND ",
-        tier as i32
-    ));
-    match tier {
-        Tier::Card => {
-            words::have(&mut sql, Where::Anywhere, &question.terms);
-            sql.push(" AND ");
-            words::lack_in_labels(&mut sql, &question.terms);
-        }
-        _ => words::have(&mut sql, Where::Labels, &question.terms),
+    let selected = format!("SELECT CAST({} AS bigint) AS tier, s.repo_id, s.commit_id, s.public_id", tier as i32);
+    if words::are_few(db, place, &question.terms).await? {
+        // One look for each that was found, and no other plan.
+        sql.push(&format!("WITH few AS MATERIALIZED (SELECT {key} FROM repo_words WHERE "));
+        have(&mut sql);
+        sql.push(&format!(
+            ") {selected} FROM few repo_words CROSS JOIN LATERAL (SELECT * FROM repo_search s WHERE s.repo_id = repo_words.{key} OFFSET 0) s \
+             WHERE 1 = 1"
+        ));
+    } else {
+        sql.push(&format!(
+            "{selected} FROM repo_words CROSS JOIN repo_search s WHERE s.repo_id = repo_words.{key} AND "
+        ));
+        have(&mut sql);
     }
     sql.push(" AND NOT ");
     within(&mut sql, question);
