@@ -249,7 +249,7 @@ mod tests {
         let values = |config: &Config| serde_json::to_value(config).unwrap();
         assert_eq!(values(&loaded.config), values(&Config::default()));
         for row in loaded.explain() {
-            let (section, key) = row.key.split_once('.').unwrap();
+            let (section, key) = row.key.rsplit_once('.').unwrap();
             let below = text.split(&format!("\n[{section}]\n")).nth(1).unwrap().split("\n[").next().unwrap();
             let named = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
             assert!(below.lines().any(named), "`{}` is not in the reference configuration", row.key);

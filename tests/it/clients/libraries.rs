@@ -78,8 +78,8 @@ fn counts() -> Vec<Value> {
 
 fn columns() -> Vec<Value> {
     let row = |n: u32| {
-        let name = if n % 7 == 0 { Value::Null } else { json!(format!("name {n} ").repeat(8)) };
-        json!({ "id": n, "valor": f64::from(n) / 4.0, "nombre": name, "par": n % 2 == 0 })
+        let name = if n.is_multiple_of(7) { Value::Null } else { json!(format!("name {n} ").repeat(8)) };
+        json!({ "id": n, "valor": f64::from(n) / 4.0, "nombre": name, "par": n.is_multiple_of(2) })
     };
     (0..3000).map(row).collect()
 }

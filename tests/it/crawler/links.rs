@@ -222,9 +222,9 @@ fn json_faults(value: &Value, at: &mut String, hosts: &Hosts, faults: &mut Vec<S
                 at.push_str(key);
                 let quoted = CONTENTS.contains(&key.as_str());
                 if quoted {
-                    quoted_faults(inner, at, hosts, faults)
+                    quoted_faults(inner, at, hosts, faults);
                 } else {
-                    json_faults(inner, at, hosts, faults)
+                    json_faults(inner, at, hosts, faults);
                 }
                 at.truncate(length);
             }
@@ -292,7 +292,7 @@ mod tests {
 
     fn page(target: &str, headers: &[(&'static str, &str)], body: &str) -> Page {
         let headers: HeaderMap =
-            headers.iter().map(|(name, value)| (HeaderName::from_static(*name), value.parse().unwrap())).collect();
+            headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect();
         Page::of(target, &Answer { status: StatusCode::OK, headers, body: Bytes::copy_from_slice(body.as_bytes()) })
     }
 

@@ -117,9 +117,9 @@ pub enum TokenErrors {
     BadToken(ErrorBody),
 }
 
-/// The bytes of a file, as they are.
+/// The bytes of a file, as they are: whatever its media type says, which for JSON is any JSON.
 #[derive(Clone, Debug, ToSchema)]
-#[schema(value_type = String, format = Binary)]
+#[schema(value_type = Value)]
 pub struct FileBytes(pub Vec<u8>);
 
 /// Answers with contents, or with what was found out about them.
