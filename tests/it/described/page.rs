@@ -11,7 +11,7 @@ use crate::serve::get;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_of_the_api_shows_and_tries_every_operation_without_asking_anybody_else() {
     let hub = seeded().await;
-    let token = hub.token("ana", Role::Reader).await;
+    let token = hub.token("rosa", Role::Reader).await;
     let visit = browser::visit("api.mjs", &json!({ "url": hub.url(), "token": token })).await;
     visit.assert_stayed_at(hub.url());
     let found = &visit.found;
@@ -28,7 +28,7 @@ async fn the_page_of_the_api_shows_and_tries_every_operation_without_asking_anyb
     assert!(listed.contains("acme/tiny") && !listed.contains("acme/secret"), "{listed}");
     // With the token, and after the page is loaded again without it.
     assert_eq!((&found["known"]["status"], &found["forgotten"]), (&json!("200"), &json!(true)));
-    assert!(found["known"]["body"].as_str().unwrap().contains("\"ana\""), "{found}");
+    assert!(found["known"]["body"].as_str().unwrap().contains("\"rosa\""), "{found}");
     assert_eq!((&found["stored"], &found["cookies"]), (&json!(0), &json!(0)), "the page keeps something");
     assert!(!visit.requests.iter().any(|asked| asked.url.contains(&token)), "a token in an address");
     assert_ne!(found["light"], found["dark"], "the colours follow the system's");

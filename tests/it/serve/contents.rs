@@ -70,7 +70,8 @@ async fn a_head_has_every_header_of_its_get_and_reads_nothing() {
             if encoding == "identity" {
                 assert_eq!(get.header("content-length"), get.body.len().to_string(), "{address}");
             }
-            if !address.starts_with("/api/") {
+            // The document is an answer of the API that stands outside of it.
+            if !address.starts_with("/api/") && address != "/openapi.json" {
                 assert_eq!(get.header("content-encoding"), "", "{address}");
             }
         }

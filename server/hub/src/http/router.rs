@@ -4,7 +4,7 @@
 //! read both ways, the namespaced reading wins if its marker fits (`pattern` has the order). Paths are never normalised,
 //! except that empty segments at both ends do not count.
 //!
-//! actix holds the handlers under the numbers of their patterns; [`Numbers`] finds the number of a path. Trying one regular
+//! actix holds the handlers under the numbers of their patterns; `Numbers` finds the number of a path. Trying one regular
 //! expression after the other, as actix would, took a tenth of the time of a small answer.
 
 use std::future::ready;
