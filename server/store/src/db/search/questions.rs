@@ -242,13 +242,15 @@ async fn rarest<'a>(db: &impl ConnectionTrait, filter: &'a Filter) -> Result<Opt
         return Ok(filter.keys.first().map(String::as_str));
     };
     let mut sql = Sql::new(db);
+    // Where ranges are joined, the rarest need not be known exactly.
+    let counted = if dialect::joins_ranges(sql.backend) { FEW } else { COUNTED };
     for (index, key) in filter.keys.iter().enumerate() {
         sql.push(if index == 0 { "" } else { " UNION ALL " });
         sql.push("SELECT (SELECT count(*) FROM (SELECT 1 FROM repo_tag t WHERE t.tag = ").bind(key.as_str());
         if let Some(kind) = filter.kind {
             sql.push(" AND t.repo_kind = ").bind(kind.as_str());
         }
-        sql.push(&format!(" LIMIT {COUNTED}) few) AS number"));
+        sql.push(&format!(" LIMIT {counted}) few) AS number"));
     }
     let counts: Vec<Number> = sql.rows(db, "counting tags").await?;
     let rarest = filter.keys.iter().zip(counts).min_by_key(|(_, count)| count.number);
