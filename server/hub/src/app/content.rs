@@ -26,17 +26,25 @@ pub async fn small(hub: &Hub, repo: &Openable<Arc<Repo>>, file: &StoredEntry) ->
     if file.entry.size > SMALL_BYTES_MAX {
         return Ok(None);
     }
-    let read = async || {
-        let bytes = reader(hub, repo, file).await?.stream(0, file.entry.size).await?;
-        let whole = bytes.try_fold(BytesMut::new(), async |mut whole, chunk| {
-            whole.extend_from_slice(&chunk);
-            Ok(whole)
-        });
-        // Nothing was sent yet, so whoever asked can be told to come again.
-        let whole = whole.await.map_err(BlobError::reading)?;
-        Ok::<_, HubError>(whole.freeze())
-    };
+    let read = async || part(hub, repo, file, 0, file.entry.size).await;
     Ok(Some(hub.caches().contents.get_or(ALWAYS, blob_of(file)?, read).await?))
+}
+
+/// A part of a file, as a whole; callers bound its length.
+pub(super) async fn part(
+    hub: &Hub,
+    repo: &Openable<Arc<Repo>>,
+    file: &StoredEntry,
+    start: u64,
+    end: u64,
+) -> Result<Bytes, HubError> {
+    let chunks = reader(hub, repo, file).await?.stream(start, end).await?;
+    let whole = chunks.try_fold(BytesMut::new(), async |mut whole, chunk| {
+        whole.extend_from_slice(&chunk);
+        Ok(whole)
+    });
+    // Nothing was sent yet, so whoever asked can be told to come again.
+    Ok(whole.await.map_err(BlobError::reading)?.freeze())
 }
 
 /// Contents never change, hence they are remembered beyond every change.

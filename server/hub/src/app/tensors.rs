@@ -12,13 +12,14 @@ use acervo_core::access::Openable;
 use acervo_store::db::commits::Commit;
 use acervo_store::db::repos::Repo;
 use acervo_store::db::trees::StoredEntry;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::app::{content, trees};
+use crate::app::content::part;
+use crate::app::trees;
 use crate::context::Hub;
 use crate::error::HubError;
 
@@ -75,7 +76,7 @@ pub async fn sharded(
     if !index.file_name().ends_with(".json") {
         return Err(not_an_index("its name does not end in `.json`".to_owned()));
     }
-    let text = read(hub, repo, &entry, 0, entry.entry.size).await?;
+    let text = part(hub, repo, &entry, 0, entry.entry.size).await?;
     let found: Index = serde_json::from_slice(&text).map_err(|error| not_an_index(error.to_string()))?;
     drop(text);
     if found.weight_map.0.len() > SHARDS_MAX {
@@ -118,7 +119,7 @@ async fn header_bytes(hub: &Hub, repo: &Openable<Arc<Repo>>, shard: &StoredEntry
     if !shard.entry.is_file() || shard.entry.size < LENGTH_BYTES {
         return Err(broken(format!("it has less than {LENGTH_BYTES} bytes")));
     }
-    let start = read(hub, repo, shard, 0, LENGTH_BYTES).await?;
+    let start = part(hub, repo, shard, 0, LENGTH_BYTES).await?;
     let start: [u8; 8] =
         start[..].try_into().map_err(|_| HubError::Internal(format!("`{path}` is shorter than it was")))?;
     let length = u64::from_le_bytes(start);
@@ -134,7 +135,7 @@ async fn header_bytes(hub: &Hub, repo: &Openable<Arc<Repo>>, shard: &StoredEntry
 /// The header of a shard, checked.
 async fn header(hub: &Hub, repo: &Openable<Arc<Repo>>, shard: &StoredEntry, length: u64) -> Result<Bytes, HubError> {
     let make = async || {
-        let text = read(hub, repo, shard, LENGTH_BYTES, LENGTH_BYTES + length).await?;
+        let text = part(hub, repo, shard, LENGTH_BYTES, LENGTH_BYTES + length).await?;
         let broken = |why: &dyn fmt::Display| {
             HubError::Invalid(format!("`{}` is not a safetensors file: its header: {why}", shard.entry.path))
         };
@@ -147,23 +148,6 @@ async fn header(hub: &Hub, repo: &Openable<Arc<Repo>>, shard: &StoredEntry, leng
         Some(sha256) => hub.caches().headers.get_or(ALWAYS, sha256, make).await,
         None => make().await,
     }
-}
-
-/// A part of a file, as a whole; callers bound its length.
-async fn read(
-    hub: &Hub,
-    repo: &Openable<Arc<Repo>>,
-    file: &StoredEntry,
-    start: u64,
-    end: u64,
-) -> Result<Bytes, HubError> {
-    let chunks = content::reader(hub, repo, file).await?.stream(start, end).await?;
-    let whole = chunks.try_fold(BytesMut::new(), async |mut whole, chunk| {
-        whole.extend_from_slice(&chunk);
-        Ok(whole)
-    });
-    let whole = whole.await.map_err(|error| HubError::Internal(format!("reading a stored blob failed: {error}")))?;
-    Ok(whole.freeze())
 }
 
 /// What of an index is kept: which shards there are, not which tensor is in which.
