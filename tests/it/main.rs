@@ -11,6 +11,7 @@ mod cli;
 mod clients;
 mod demo;
 mod deploy;
+mod orders;
 mod serve;
 mod starting;
 mod survive;

@@ -44,6 +44,8 @@ use super::{api, health, pages};
         api::access_requests::list,
         api::access_report::report,
         api::settings::change,
+        api::orders::plan,
+        api::orders::apply,
         api::stubs::discussions,
         api::repo_info::default_revision,
         api::stubs::agent_harnesses,

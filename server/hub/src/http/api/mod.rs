@@ -1,4 +1,4 @@
-//! The JSON API that hub clients speak: info, trees, refs, logs, lists, identity; gates and settings.
+//! The JSON API that hub clients speak: info, trees, refs, logs, lists, identity; gates, settings and standing orders.
 //!
 //! One handler serves models, datasets and spaces. Nothing here decides who may read what (`app` does), nor what an
 //! error looks like on the wire (`http::error` does).
@@ -22,6 +22,7 @@ pub mod identity;
 pub mod list_params;
 pub mod lists;
 pub mod next_page;
+pub mod orders;
 pub mod paths_info;
 pub mod refs;
 pub mod repo_info;
