@@ -14,6 +14,7 @@ mod crawler;
 mod demo;
 mod deploy;
 mod described;
+mod orders;
 mod sequences;
 mod serve;
 mod starting;

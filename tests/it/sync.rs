@@ -196,7 +196,11 @@ async fn a_sync_goes_on_after_a_restart_with_the_bytes_it_had() {
 async fn a_selection_holds_a_part_and_says_so() {
     let (_upstream, hub) = started(tiny()).await;
     let mut request = order(MODEL, "acme/tiny");
-    request.selection = Selection { include: vec!["*.json".into(), "sub/".into()], exclude: vec!["README*".into()] };
+    request.selection = Selection {
+        include: vec!["*.json".into(), "sub/".into()],
+        exclude: vec!["README*".into()],
+        ..Selection::default()
+    };
     let mirror = hub.mirror_with(request.clone()).await;
     let outcome = hub.sync(&mirror).await;
     assert_eq!(outcome.files_fetched, 2);
@@ -256,7 +260,7 @@ async fn a_dry_run_says_what_it_would_fetch_and_changes_nothing() {
     let (upstream, hub) = started(tiny()).await;
     let mirror = hub.mirror(MODEL, "acme/tiny").await;
 
-    let plan = sync::plan(hub.hub(), &mirror, &Progress::default()).await.unwrap();
+    let plan = sync::plan(hub.hub(), &(&mirror).into(), &Progress::default()).await.unwrap();
 
     assert_eq!(plan.totals().files_to_fetch, 5);
     assert_eq!(upstream.cdn_bytes(), 0);

@@ -35,6 +35,8 @@ pub fn run(folder: &Path, arguments: &[&str]) -> Ran {
 pub struct Ran {
     /// Whether it succeeded.
     pub success: bool,
+    /// The code it ended with; absent if a signal ended it.
+    pub code: Option<i32>,
     /// Standard output.
     pub stdout: String,
     /// Standard error.
@@ -45,6 +47,7 @@ impl From<Output> for Ran {
     fn from(output: Output) -> Self {
         Ran {
             success: output.status.success(),
+            code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }

@@ -134,12 +134,12 @@ impl Listing {
     }
 
     /// Every entry in path order.
-    pub fn entries(&self) -> impl Iterator<Item = &TreeEntry> {
+    pub fn entries(&self) -> impl Iterator<Item = &TreeEntry> + Clone {
         self.segments.iter().flat_map(|segment| &segment.entries)
     }
 
     /// Every file in path order.
-    pub fn files(&self) -> impl Iterator<Item = &TreeEntry> {
+    pub fn files(&self) -> impl Iterator<Item = &TreeEntry> + Clone {
         self.entries().filter(|entry| entry.is_file())
     }
 }

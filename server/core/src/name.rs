@@ -132,6 +132,9 @@ pub enum NameError {
     /// Not hex of the right length.
     #[error("`{0}` is not a digest of {1} hex digits")]
     Digest(String, usize),
+    /// Not one of the presets.
+    #[error("`{0}` is not a preset; use `safetensors-only`, `no-duplicates` or one quantisation as in `gguf:Q4_K_M`")]
+    Preset(String),
     /// A glob that does not parse.
     #[error("`{0}` is not a valid pattern: {1}; use `*`, `?`, `[abc]` as in `*.safetensors`")]
     Glob(String, String),

@@ -33,6 +33,18 @@ pub enum RefKind {
     PullRequest,
 }
 
+impl RefKind {
+    /// Name as files and events carry it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RefKind::Branch => "branch",
+            RefKind::Tag => "tag",
+            RefKind::Convert => "convert",
+            RefKind::PullRequest => "pull_request",
+        }
+    }
+}
+
 /// A movable name of a commit: a short branch or tag name, or a full `refs/..` name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -1,7 +1,9 @@
 //! Which entries of a repository a mirror holds: include and exclude patterns.
 //!
 //! Patterns mean what huggingface_hub's `allow_patterns` and `ignore_patterns` mean: shell style, `*` crosses `/`, and a
-//! pattern that ends with `/` stands for everything below that folder.
+//! pattern that ends with `/` stands for everything below that folder. Presets leave out what patterns cannot say.
+
+mod preset;
 
 use std::fmt;
 
@@ -10,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::NameError;
 use crate::path::RepoPath;
+
+pub use preset::Preset;
 
 /// Most patterns of one selection.
 pub const PATTERNS_MAX: usize = 200;
@@ -27,6 +31,9 @@ pub struct Selection {
     /// An entry must match none of these.
     #[serde(default)]
     pub exclude: Vec<String>,
+    /// What else is left out, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub presets: Vec<Preset>,
 }
 
 /// Why a selection leaves an entry out.
@@ -36,6 +43,8 @@ pub enum Unselected {
     NotIncluded,
     /// This exclude pattern matches.
     Excluded(String),
+    /// This preset leaves it out.
+    Preset(Preset),
 }
 
 impl fmt::Display for Unselected {
@@ -43,6 +52,7 @@ impl fmt::Display for Unselected {
         match self {
             Unselected::NotIncluded => f.write_str("no include pattern of this mirror matches it"),
             Unselected::Excluded(pattern) => write!(f, "the exclude pattern `{pattern}` of this mirror matches it"),
+            Unselected::Preset(preset) => write!(f, "the preset `{preset}` of this mirror leaves it out"),
         }
     }
 }
@@ -53,12 +63,13 @@ pub struct Selector {
     include: Option<GlobSet>,
     exclude: GlobSet,
     exclude_patterns: Vec<String>,
+    presets: Vec<Preset>,
 }
 
 impl Selection {
     /// Whether everything is selected.
     pub fn is_everything(&self) -> bool {
-        self.include.is_empty() && self.exclude.is_empty()
+        self.include.is_empty() && self.exclude.is_empty() && self.presets.is_empty()
     }
 
     /// Compiles the patterns, or says which one is wrong.
@@ -67,18 +78,29 @@ impl Selection {
             include: if self.include.is_empty() { None } else { Some(compile(&self.include)?) },
             exclude: compile(&self.exclude)?,
             exclude_patterns: self.exclude.clone(),
+            presets: self.presets.clone(),
         })
     }
 }
 
 impl Selector {
+    /// The same for a commit with these files: without the presets that mean nothing there.
+    #[must_use]
+    pub fn on<'a>(mut self, files: impl Iterator<Item = &'a str> + Clone) -> Selector {
+        self.presets.retain(|preset| preset.applies(files.clone()));
+        self
+    }
+
     /// `None` if the path is selected, else why not.
     pub fn why_not(&self, path: &RepoPath) -> Option<Unselected> {
         if let Some(&index) = self.exclude.matches(path.as_str()).first() {
             return Some(Unselected::Excluded(self.exclude_patterns[index].clone()));
         }
         let included = self.include.as_ref().is_none_or(|include| include.is_match(path.as_str()));
-        if included { None } else { Some(Unselected::NotIncluded) }
+        if !included {
+            return Some(Unselected::NotIncluded);
+        }
+        self.presets.iter().find(|preset| preset.leaves_out(path.as_str())).cloned().map(Unselected::Preset)
     }
 
     /// Whether the path is selected.
@@ -118,7 +140,7 @@ mod tests {
 
     fn selection(include: &[&str], exclude: &[&str]) -> Selection {
         let own = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
-        Selection { include: own(include), exclude: own(exclude) }
+        Selection { include: own(include), exclude: own(exclude), presets: Vec::new() }
     }
 
     #[test]
@@ -130,6 +152,19 @@ mod tests {
         assert_eq!(why("tokenizer/vocab.json"), None);
         assert_eq!(why("original/model.safetensors"), Some(Unselected::Excluded("original/*".into())));
         assert_eq!(why("pytorch_model.bin"), Some(Unselected::NotIncluded));
+    }
+
+    #[test]
+    fn presets_that_mean_nothing_for_a_commit_leave_it_alone() {
+        let selection = Selection { presets: vec!["no-duplicates".parse().unwrap()], ..Selection::default() };
+        assert!(!selection.is_everything());
+        let path = "pytorch_model.bin".parse().unwrap();
+        let on = |files: &[&str]| selection.compile().unwrap().on(files.iter().copied()).why_not(&path);
+        assert_eq!(on(&["pytorch_model.bin"]), None);
+        let why = on(&["pytorch_model.bin", "model.safetensors"]).unwrap().to_string();
+        assert!(why.contains("preset `no-duplicates`"), "{why}");
+        let kept: Selection = serde_json::from_str("{\"include\":[\"a\"],\"exclude\":[]}").unwrap();
+        assert_eq!(serde_json::to_string(&kept).unwrap(), "{\"include\":[\"a\"],\"exclude\":[]}");
     }
 
     #[test]

@@ -28,6 +28,8 @@ enum For {
     Known,
     /// Who watches over the whole hub.
     Operators,
+    /// Who manages the whole hub; what is sent here are no orders.
+    Administrators,
     /// Who may see the repository.
     Readers,
     /// Who may have the contents of the repository.
@@ -48,6 +50,8 @@ const OPERATIONS: &[(&str, &str, For)] = &[
     ("get head", "/readyz", For::All),
     ("get head", "/metrics", For::Operators),
     ("get head", "/openapi.json", For::All),
+    ("post", "/api/mirrors/plan", For::Administrators),
+    ("post", "/api/mirrors/apply", For::Administrators),
     ("get head", "/{repo}/resolve/{rest}", For::Admitted),
     ("get head", "/datasets/{repo}/resolve/{rest}", For::Admitted),
     ("get head", "/spaces/{repo}/resolve/{rest}", For::Admitted),
@@ -113,13 +117,13 @@ fn expected(who: Who, operation: For, is_secret: bool) -> (u16, &'static str) {
     match (operation, who) {
         (For::All, _) => (200, ""),
         (_, Who::Broken) => (401, ""),
-        // It names no terms.
-        (For::Askers, Who::Admin) => (400, ""),
+        // It names no terms, and no orders.
+        (For::Askers | For::Administrators, Who::Admin) => (400, ""),
         (_, Who::Admin) => (200, ""),
         (For::Anybody, _) | (For::Known, Who::Wrong) => (200, ""),
         (For::Known, _) => (401, ""),
-        (For::Operators, Who::Wrong) => (403, ""),
-        (For::Operators, _) => (401, ""),
+        (For::Operators | For::Administrators, Who::Wrong) => (403, ""),
+        (For::Operators | For::Administrators, _) => (401, ""),
         _ if on_a_repo && is_secret => (if is_nobody { 401 } else { 404 }, "RepoNotFound"),
         (For::Admitted, _) => (if is_nobody { 401 } else { 403 }, "GatedRepo"),
         (For::Askers, Who::Wrong) => (400, ""),

@@ -158,7 +158,8 @@ async fn a_part_is_compared_as_far_as_it_is_served() {
     let hub = TestHub::start(&upstream.endpoint()).await;
     let mut request = order(RepoKind::Model, "acme/moves");
     request.revisions = vec!["v1".into(), "main".into()];
-    request.selection = Selection { include: Vec::new(), exclude: vec!["*.bin".into(), "long.txt".into()] };
+    request.selection =
+        Selection { include: Vec::new(), exclude: vec!["*.bin".into(), "long.txt".into()], ..Selection::default() };
     let mirror = hub.mirror_with(request).await;
     hub.sync(&mirror).await;
 

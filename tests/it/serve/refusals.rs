@@ -262,7 +262,7 @@ async fn no_answer_of_any_route_speaks_of_xet_or_leads_to_the_upstream() {
     let hub = TestHub::start(&upstream.endpoint()).await;
     for kind in RepoKind::ALL {
         let mut request = order(kind, "acme/tiny");
-        request.selection = Selection { include: Vec::new(), exclude: vec!["*.out".into()] };
+        request.selection = Selection { exclude: vec!["*.out".into()], ..Selection::default() };
         let mirror = hub.mirror_with(request).await;
         hub.sync(&mirror).await;
         // One that was ordered, and failed.

@@ -25,7 +25,7 @@ async fn what_two_new_commits_share_is_fetched_once() {
     request.revisions = vec!["main".into(), "v1".into()];
     let mirror = hub.mirror_with(request).await;
 
-    let plan = sync::plan(hub.hub(), &mirror, &sync::Progress::default()).await.unwrap();
+    let plan = sync::plan(hub.hub(), &(&mirror).into(), &sync::Progress::default()).await.unwrap();
     let outcome = hub.sync(&mirror).await;
 
     assert_eq!(plan.totals().files_to_fetch, 3, "the weights, and two texts");
@@ -81,7 +81,7 @@ async fn a_mirror_that_is_widened_while_it_is_synced_holds_what_it_was_widened_t
     let (upstream, hub) = started(tiny()).await;
     upstream.fault(Fault::stall_after(100_000).on("model.safetensors").at(Origin::Cdn).times(1));
     let mut request = order(MODEL, "acme/tiny");
-    request.selection = Selection { include: vec!["model.safetensors".into()], exclude: Vec::new() };
+    request.selection = Selection { include: vec!["model.safetensors".into()], ..Selection::default() };
     let mirror = hub.mirror_with(request.clone()).await;
     request.selection = Selection::default();
     let widen = async {
@@ -139,10 +139,10 @@ async fn an_order_too_long_for_its_event_is_refused_and_a_long_one_is_carried_ou
     let (_upstream, hub) = started(tiny()).await;
     let mut request = order(MODEL, "acme/tiny");
     let patterns = |bytes: usize| (0..200).map(|n| format!("{n:0>bytes$}*")).collect();
-    request.selection = Selection { include: patterns(500), exclude: Vec::new() };
+    request.selection = Selection { include: patterns(500), ..Selection::default() };
     let refused = mirrors::add(hub.hub(), &Caller::System, &request).await.unwrap_err().to_string();
     assert!(refused.contains("at most 24576 bytes"), "{refused}");
-    request.selection = Selection { include: Vec::new(), exclude: patterns(100) };
+    request.selection = Selection { exclude: patterns(100), ..Selection::default() };
     let mirror = hub.mirror_with(request).await;
     assert_eq!(hub.sync(&mirror).await.files_fetched, 5);
 }

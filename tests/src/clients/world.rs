@@ -62,7 +62,7 @@ impl World {
         hub.sync(&mirror).await;
         request.local_name = Some("acme/tiny-part".parse()?);
         request.revisions.clear();
-        request.selection = Selection { include: vec!["*.json".into()], exclude: Vec::new() };
+        request.selection = Selection { include: vec!["*.json".into()], ..Selection::default() };
         let part = hub.mirror_with(request).await;
         hub.sync(&part).await;
         for (kind, name) in [

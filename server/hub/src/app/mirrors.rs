@@ -2,9 +2,10 @@
 
 use acervo_core::access::Caller;
 use acervo_core::gate::{Gate, GateMode};
-use acervo_core::{RepoId, RepoKind, RevisionSpec, Role, Selection, Visibility};
-use acervo_store::db::mirrors::{self, Mirror, NewMirror};
-use acervo_store::db::principals::{self, NamespaceKind, NamespaceOrigin};
+use acervo_core::order::RevisionPattern;
+use acervo_core::{RepoId, RepoKind, Role, Rules, Selection, Visibility};
+use acervo_store::db::mirrors::{self, ManagedBy, Mirror, NewMirror, Standing};
+use acervo_store::db::principals::{self, Namespace, NamespaceKind, NamespaceOrigin};
 use acervo_store::db::repos::{self, NewRepo, Origin, Repo};
 use acervo_store::db::{Transaction, commit, gates, generation};
 use serde_json::json;
@@ -14,6 +15,7 @@ use crate::app::identity::demand;
 use crate::app::sync::DEFAULT_REVISION;
 use crate::context::Hub;
 use crate::error::HubError;
+use crate::upstream::Client;
 
 /// Most revisions a mirror follows.
 pub const REVISIONS_MAX: usize = 200;
@@ -45,15 +47,25 @@ pub struct MirrorRequest {
 /// A bare upstream name needs the upstream's answer, to learn which `namespace/name` it stands for.
 pub async fn add(hub: &Hub, caller: &Caller, request: &MirrorRequest) -> Result<Mirror, HubError> {
     demand(caller, Role::Maintainer)?;
-    check(request)?;
+    let revisions = check(request)?;
     let endpoint = hub.upstream().endpoint().to_owned();
-    let (name, upstream_name, alias) = names(hub, request).await?;
+    let (name, upstream_name, alias) =
+        names(hub.upstream(), request.kind, &request.upstream_name, request.local_name.as_ref()).await?;
     let tx = hub.db().begin().await?;
     // Two orders at once may need the same namespace, or the same repository.
     generation::lock(&tx).await?;
     let repo = match repos::by_name(&tx, request.kind, &name.lower()).await? {
         Some(repo) => same_origin(repo, &endpoint, &upstream_name)?,
-        None => make_repo(hub, &tx, request, &name, (&endpoint, &upstream_name)).await?,
+        None => {
+            let new = NewRepository {
+                kind: request.kind,
+                name: &name,
+                visibility: request.visibility,
+                gate: request.gate,
+                upstream: (&endpoint, &upstream_name),
+            };
+            make_repo(hub, &tx, &new).await?
+        }
     };
     if let Some(alias) = alias {
         repos::add_alias(&tx, &repo, &alias, repos::Cause::Canonical, hub.now()).await?;
@@ -61,7 +73,17 @@ pub async fn add(hub: &Hub, caller: &Caller, request: &MirrorRequest) -> Result<
     let at = hub.now();
     let kind = match mirrors::of_repo(&tx, repo.id).await? {
         Some(existing) => {
-            mirrors::update_order(&tx, existing.id, &request.revisions, &request.selection, at).await?;
+            refuse_managed(&existing)?;
+            let mut order = Standing {
+                rules: existing.rules,
+                managed_by: existing.managed_by,
+                order_id: existing.order_id,
+                paused: existing.paused,
+                next_run_at: existing.next_run_at,
+            };
+            order.rules.follow.revisions = revisions;
+            order.rules.selection = request.selection.clone();
+            mirrors::update(&tx, existing.id, order, at).await?;
             "mirror.changed"
         }
         None => {
@@ -69,8 +91,13 @@ pub async fn add(hub: &Hub, caller: &Caller, request: &MirrorRequest) -> Result<
                 repo_id: repo.id,
                 endpoint: endpoint.clone(),
                 upstream_name: upstream_name.clone(),
-                revisions: request.revisions.clone(),
-                selection: request.selection.clone(),
+                order: Standing {
+                    rules: rules_of(request, revisions),
+                    managed_by: ManagedBy::Api,
+                    order_id: None,
+                    paused: false,
+                    next_run_at: None,
+                },
                 created_by: caller.principal_id(),
                 at,
             };
@@ -91,15 +118,31 @@ pub async fn add(hub: &Hub, caller: &Caller, request: &MirrorRequest) -> Result<
     mirror.ok_or_else(|| HubError::Internal(format!("the mirror of `{}` vanished", repo.name)))
 }
 
-/// Refuses what could never be synced.
-fn check(request: &MirrorRequest) -> Result<(), HubError> {
+fn rules_of(request: &MirrorRequest, revisions: Vec<RevisionPattern>) -> Rules {
+    let mut rules = Rules { selection: request.selection.clone(), ..Rules::default() };
+    rules.follow.revisions = revisions;
+    rules
+}
+
+/// Refuses to change by hand what the mirrors file says.
+fn refuse_managed(mirror: &Mirror) -> Result<(), HubError> {
+    match mirror.managed_by {
+        ManagedBy::Api => Ok(()),
+        ManagedBy::File => Err(HubError::Conflict(format!(
+            "the mirror of `{}` belongs to the mirrors file; change it there, then `acervo mirror apply`",
+            mirror.repo.name
+        ))),
+    }
+}
+
+/// Refuses what could never be synced; returns the revisions, read.
+fn check(request: &MirrorRequest) -> Result<Vec<RevisionPattern>, HubError> {
     request.selection.compile()?;
     if request.revisions.len() > REVISIONS_MAX {
         return Err(HubError::TooMuch(format!("a mirror follows at most {REVISIONS_MAX} revisions")));
     }
-    for revision in &request.revisions {
-        revision.parse::<RevisionSpec>()?;
-    }
+    let read = |text: &String| text.parse::<RevisionPattern>().map_err(HubError::Invalid);
+    let revisions = request.revisions.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     // As the event that tells it spells it, which must hold it whole.
     let bytes = json!([request.revisions, request.selection]).to_string().len();
     if bytes > ORDER_BYTES_MAX {
@@ -107,19 +150,23 @@ fn check(request: &MirrorRequest) -> Result<(), HubError> {
             "the revisions and patterns of a mirror have at most {ORDER_BYTES_MAX} bytes together, these have {bytes}; use fewer or shorter ones"
         )));
     }
-    Ok(())
+    Ok(revisions)
 }
 
 /// Name here, name there, and the bare name that leads here too.
-async fn names(hub: &Hub, request: &MirrorRequest) -> Result<(RepoId, String, Option<String>), HubError> {
-    let given = request.upstream_name.as_str();
+pub(super) async fn names(
+    client: &Client,
+    kind: RepoKind,
+    given: &str,
+    local_name: Option<&RepoId>,
+) -> Result<(RepoId, String, Option<String>), HubError> {
     if given.contains('/') {
         let id: RepoId = given.parse()?;
-        return Ok((request.local_name.clone().unwrap_or_else(|| id.clone()), id.to_string(), None));
+        return Ok((local_name.cloned().unwrap_or_else(|| id.clone()), id.to_string(), None));
     }
     acervo_core::name::check_segment(given)?;
-    let info = hub.upstream().snapshot_info(request.kind, given, DEFAULT_REVISION).await?;
-    match (&request.local_name, info.name.parse::<RepoId>()) {
+    let info = client.snapshot_info(kind, given, DEFAULT_REVISION).await?;
+    match (local_name, info.name.parse::<RepoId>()) {
         (Some(local), _) => Ok((local.clone(), info.name, None)),
         (None, Ok(id)) => Ok((id, info.name, Some(given.to_owned()))),
         (None, Err(_)) => Err(HubError::Invalid(format!(
@@ -129,7 +176,7 @@ async fn names(hub: &Hub, request: &MirrorRequest) -> Result<(RepoId, String, Op
 }
 
 /// An existing repository may be mirrored into only from where it came.
-fn same_origin(repo: Repo, endpoint: &str, upstream_name: &str) -> Result<Repo, HubError> {
+pub(super) fn same_origin(repo: Repo, endpoint: &str, upstream_name: &str) -> Result<Repo, HubError> {
     if repo.origin == Origin::Local {
         return Err(HubError::Conflict(format!(
             "`{}` is a repository of this hub and no mirror; choose another name with `--as namespace/name`",
@@ -149,24 +196,33 @@ fn same_origin(repo: Repo, endpoint: &str, upstream_name: &str) -> Result<Repo, 
     )))
 }
 
+/// A repository to be made for a mirror.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NewRepository<'a> {
+    pub(super) kind: RepoKind,
+    pub(super) name: &'a RepoId,
+    pub(super) visibility: Visibility,
+    pub(super) gate: Option<GateMode>,
+    /// Base URL of the upstream, and the name there.
+    pub(super) upstream: (&'a str, &'a str),
+}
+
+/// What is owned here is never mirrored over, or an upstream could put words into our own mouth.
+pub(super) fn mirrorable(namespace: Namespace) -> Result<Namespace, HubError> {
+    if namespace.reserved || namespace.origin == NamespaceOrigin::Local {
+        return Err(HubError::Conflict(format!(
+            "the namespace `{}` belongs to this hub; choose another name with `--as namespace/name`",
+            namespace.name
+        )));
+    }
+    Ok(namespace)
+}
+
 /// Makes the repository, and its namespace unless that is there.
-async fn make_repo(
-    hub: &Hub,
-    tx: &Transaction,
-    request: &MirrorRequest,
-    name: &RepoId,
-    upstream: (&str, &str),
-) -> Result<Repo, HubError> {
-    let at = hub.now();
+pub(super) async fn make_repo(hub: &Hub, tx: &Transaction, new: &NewRepository<'_>) -> Result<Repo, HubError> {
+    let (at, name) = (hub.now(), new.name);
     let namespace = match principals::namespace(tx, name.namespace()).await? {
-        // What is owned here is never mirrored over, or an upstream could put words into our own mouth.
-        Some(own) if own.reserved || own.origin == NamespaceOrigin::Local => {
-            return Err(HubError::Conflict(format!(
-                "the namespace `{}` belongs to this hub; choose another name with `--as namespace/name`",
-                own.name
-            )));
-        }
-        Some(mirrored) => mirrored,
+        Some(known) => mirrorable(known)?,
         None => {
             let (kind, origin) = (NamespaceKind::Organization, NamespaceOrigin::Mirrored);
             principals::insert_namespace(tx, name.namespace(), kind, origin, None, at).await?
@@ -174,17 +230,17 @@ async fn make_repo(
     };
     // The namespace's own spelling wins, so that one organisation is not listed under two.
     let name = RepoId::new(&namespace.name, name.name())?;
-    let new = NewRepo {
+    let row = NewRepo {
         public_id: hex::encode(hub.random::<12>()?),
-        kind: request.kind,
+        kind: new.kind,
         name,
         namespace_id: namespace.id,
-        visibility: request.visibility,
-        upstream: Some((upstream.0.to_owned(), upstream.1.to_owned())),
+        visibility: new.visibility,
+        upstream: Some((new.upstream.0.to_owned(), new.upstream.1.to_owned())),
         at,
     };
-    let mut repo = repos::insert(tx, new).await?;
-    if let Some(mode) = request.gate {
+    let mut repo = repos::insert(tx, row).await?;
+    if let Some(mode) = new.gate {
         gates::set(tx, repo.id, Gate { mode, terms: None }).await?;
         repo.gated = mode.into();
     }
@@ -219,6 +275,7 @@ pub async fn get(hub: &Hub, caller: &Caller, kind: RepoKind, name: &str) -> Resu
 pub async fn remove(hub: &Hub, caller: &Caller, kind: RepoKind, name: &str) -> Result<Mirror, HubError> {
     demand(caller, Role::Maintainer)?;
     let mirror = get(hub, caller, kind, name).await?;
+    refuse_managed(&mirror)?;
     let tx = hub.db().begin().await?;
     mirrors::remove(&tx, mirror.id).await?;
     let told = Told {

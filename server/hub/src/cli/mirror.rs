@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 
 use acervo_core::gate::GateMode;
+use acervo_core::selection::Preset;
 use acervo_core::{Caller, RepoId, RepoKind, Selection, Visibility};
-use acervo_store::db::mirrors::Mirror;
+use acervo_store::db::mirrors::{ManagedBy, Mirror};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::app::mirrors::{self, MirrorRequest};
-use crate::cli::{RepoArgs, parse_kind, print};
+use crate::cli::{RepoArgs, lock, orders, parse_kind, print, seed};
 use crate::context::Hub;
 use crate::error::HubError;
 
@@ -37,6 +38,24 @@ pub(super) enum MirrorCommand {
         #[command(flatten)]
         repo: RepoArgs,
     },
+    /// Say what `apply` would change and what a sync would then fetch; changes nothing
+    ///
+    /// Ends with 0 if there is nothing to do, with 2 if there is something to change or to fetch, and with 1 if something
+    /// failed or is refused.
+    Plan(orders::OrdersArgs),
+    /// Make mirrors what the orders of a file say; fetches nothing
+    ///
+    /// Changes only what belongs to the file. Ends with 0 if all is as the file says now, and with 1 if something failed or
+    /// is refused; what is not refused is done all the same.
+    Apply(orders::OrdersArgs),
+    /// Write down the commits that mirrors serve and the digest of every file; `acervo sync --locked` brings the same
+    Lock(lock::LockArgs),
+    /// Compare two lockfiles
+    ///
+    /// Ends with 0 if they are equal, with 2 if they differ, and with 1 if one cannot be read.
+    Diff(lock::DiffArgs),
+    /// Take what mirrors lack from a disk, verified like any other bytes; says what is left to fetch
+    Seed(seed::SeedArgs),
 }
 
 /// A mirror to add.
@@ -56,6 +75,10 @@ pub(super) struct AddArgs {
     /// Leave out entries that match; repeat for several
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
+    /// Leave out by name: safetensors-only, no-duplicates, or all but one quantisation as in gguf:Q4_K_M; repeat for
+    /// several
+    #[arg(long, value_name = "PRESET")]
+    preset: Vec<Preset>,
     /// Name here, if it is to be another than upstream's
     #[arg(long = "as", value_name = "NAMESPACE/NAME")]
     local_name: Option<RepoId>,
@@ -77,7 +100,7 @@ pub(super) async fn run(hub: &Hub, command: MirrorCommand) -> Result<ExitCode, H
                 kind: args.kind,
                 upstream_name: args.repo,
                 revisions: args.revision,
-                selection: Selection { include: args.include, exclude: args.exclude },
+                selection: Selection { include: args.include, exclude: args.exclude, presets: args.preset },
                 local_name: args.local_name,
                 visibility: args.visibility.unwrap_or(Visibility::Public),
                 gate: args.gate,
@@ -101,6 +124,11 @@ pub(super) async fn run(hub: &Hub, command: MirrorCommand) -> Result<ExitCode, H
                 mirror.repo.kind, mirror.repo.name, mirror.upstream_name, mirror.endpoint, mirror.repo.name
             );
         }
+        MirrorCommand::Plan(args) => return orders::plan(hub, &args).await,
+        MirrorCommand::Apply(args) => return orders::apply(hub, &args).await,
+        MirrorCommand::Lock(args) => return lock::lock(hub, &args).await,
+        MirrorCommand::Diff(args) => return lock::diff(&args),
+        MirrorCommand::Seed(args) => return seed::seed(hub, &args).await,
         MirrorCommand::List { json: true } => {
             let all: Vec<Value> = mirrors::list(hub, &caller).await?.iter().map(describe).collect();
             println!("{}", Value::Array(all));
@@ -145,6 +173,18 @@ pub(super) async fn find(hub: &Hub, args: &RepoArgs) -> Result<Mirror, HubError>
     }
 }
 
+/// The mirrors that are named, or all.
+pub(super) async fn chosen(hub: &Hub, names: &[String]) -> Result<Vec<Mirror>, HubError> {
+    if names.is_empty() {
+        return mirrors::list(hub, &Caller::System).await;
+    }
+    let mut found = Vec::with_capacity(names.len());
+    for name in names {
+        found.push(find(hub, &RepoArgs { repo: name.clone(), kind: None }).await?);
+    }
+    Ok(found)
+}
+
 fn list(all: &[Mirror]) {
     if all.is_empty() {
         println!("no mirrors yet; add one with `acervo mirror add namespace/name`");
@@ -167,6 +207,8 @@ fn show(mirror: &Mirror) {
         ("upstream", format!("{} of {}", mirror.upstream_name, mirror.endpoint)),
         ("revisions", revisions(mirror)),
         ("holds", part(mirror)),
+        ("managed by", managed_by(mirror).to_owned()),
+        ("due", mirror.next_run_at.map_or_else(|| "by hand".to_owned(), |at| at.to_string())),
         ("visibility", mirror.repo.visibility.as_str().to_owned()),
         ("gate", GateMode::from(mirror.repo.gated).to_string()),
         ("synced", synced),
@@ -177,25 +219,42 @@ fn show(mirror: &Mirror) {
 }
 
 fn revisions(mirror: &Mirror) -> String {
-    if mirror.revisions.is_empty() { "main".to_owned() } else { mirror.revisions.join(", ") }
+    let follow = &mirror.rules.follow;
+    let mut parts: Vec<String> = follow.revisions.iter().map(ToString::to_string).collect();
+    if parts.is_empty() {
+        parts.push("main".to_owned());
+    }
+    parts.extend(follow.newest_tags.map(|count| format!("newest {count} tags")));
+    parts.extend(follow.newest_commits.map(|count| format!("newest {count} commits")));
+    parts.join(", ")
 }
 
 fn part(mirror: &Mirror) -> String {
+    let selection = &mirror.rules.selection;
     let mut parts = Vec::new();
-    if !mirror.selection.include.is_empty() {
-        parts.push(format!("only {}", mirror.selection.include.join(", ")));
+    if !selection.include.is_empty() {
+        parts.push(format!("only {}", selection.include.join(", ")));
     }
-    if !mirror.selection.exclude.is_empty() {
-        parts.push(format!("not {}", mirror.selection.exclude.join(", ")));
+    if !selection.exclude.is_empty() {
+        parts.push(format!("not {}", selection.exclude.join(", ")));
     }
+    parts.extend(selection.presets.iter().map(ToString::to_string));
     if parts.is_empty() { "everything".to_owned() } else { parts.join("; ") }
+}
+
+fn managed_by(mirror: &Mirror) -> &'static str {
+    match mirror.managed_by {
+        ManagedBy::File => "file",
+        ManagedBy::Api => "api",
+    }
 }
 
 fn describe(mirror: &Mirror) -> Value {
     json!({
         "repo": mirror.repo.name, "type": mirror.repo.kind, "endpoint": mirror.endpoint,
-        "upstream": mirror.upstream_name, "revisions": mirror.revisions, "include": mirror.selection.include,
-        "exclude": mirror.selection.exclude, "visibility": mirror.repo.visibility,
+        "upstream": mirror.upstream_name, "revisions": mirror.rules.follow.revisions,
+        "include": mirror.rules.selection.include, "exclude": mirror.rules.selection.exclude, "rules": mirror.rules,
+        "managed_by": managed_by(mirror), "next_run_at": mirror.next_run_at, "visibility": mirror.repo.visibility,
         "gate": GateMode::from(mirror.repo.gated), "paused": mirror.paused,
         "last_job": mirror.last_job_id, "last_synced_at": mirror.last_synced_at,
     })

@@ -8,9 +8,12 @@ mod check_config;
 mod collection;
 mod demo;
 mod gate;
+mod lock;
 mod mirror;
+mod orders;
 mod print;
 mod progress;
+mod seed;
 mod serve;
 mod sync;
 
@@ -24,6 +27,9 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{self, Loaded, LogFormat};
 use crate::context::Hub;
 use crate::error::HubError;
+
+/// How a command ends that found something to do, or a difference.
+const DIFFERS: u8 = 2;
 
 /// An institution's own model hub.
 #[derive(Debug, Parser)]
@@ -53,7 +59,7 @@ struct Global {
 enum Command {
     /// Serve the hub and work jobs off
     Serve(serve::ServeArgs),
-    /// Add, list, show or remove mirrors
+    /// Add, list, show or remove mirrors; or have them as a file says, lock them, seed them
     #[command(subcommand)]
     Mirror(mirror::MirrorCommand),
     /// Bring mirrors up to date
@@ -93,7 +99,15 @@ fn parse_kind(text: &str) -> Result<RepoKind, String> {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(asked) => {
+            // Where the words go cannot be told to anybody else either.
+            let _ = asked.print();
+            // Not clap's own 2, which tells of differences here.
+            return if asked.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
     // Both crypto libraries of the tree would do; naming one keeps a later dependency from making it ambiguous.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

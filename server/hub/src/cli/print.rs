@@ -1,4 +1,14 @@
-//! How the command line speaks: messages, tables, sizes.
+//! How the command line speaks: messages, tables, sizes, JSON.
+
+use serde_json::Value;
+
+use crate::error::HubError;
+
+/// A value for machines.
+pub(super) fn as_json(value: &impl serde::Serialize) -> Result<Value, HubError> {
+    serde_json::to_value(value)
+        .map_err(|error| HubError::Internal(format!("an answer that cannot be written: {error}")))
+}
 
 /// Prints an error the way every command does.
 pub(super) fn failure(text: &str) {

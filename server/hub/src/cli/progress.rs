@@ -6,11 +6,15 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::app::sync::ProgressView;
+use crate::app::sync::{Progress, ProgressView};
 use crate::cli::print;
+use crate::error::HubError;
 
 /// Most files that get a bar of their own.
 const FILE_BARS_MAX: usize = 8;
+
+/// Time between two looks at how far something has come.
+const LOOK_PERIOD: Duration = Duration::from_millis(100);
 
 /// Time between two plain lines.
 const LINE_PERIOD: Duration = Duration::from_secs(5);
@@ -53,6 +57,27 @@ impl Display {
             Display::Bars(bars) => bars.finish(text),
             Display::Lines(lines) => eprintln!("{}: {text}", lines.name),
             Display::Silent => {}
+        }
+    }
+}
+
+/// Shows how far some work has come until it is done.
+pub(super) async fn shown<T>(
+    name: &str,
+    silent: bool,
+    progress: &Progress,
+    work: impl Future<Output = Result<T, HubError>>,
+) -> Result<T, HubError> {
+    let mut display = Display::new(name, silent);
+    let mut looks = tokio::time::interval(LOOK_PERIOD);
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => {
+                display.finish(if done.is_ok() { "done" } else { "failed" });
+                return done;
+            }
+            _ = looks.tick() => display.show(&progress.view()),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! `acervo sync`: queues a job, then follows it if a worker is alive, else works it itself.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use acervo_core::Caller;
+use acervo_core::lock::Pin;
 use acervo_store::db::jobs::{self, Job, State};
 use acervo_store::db::mirrors::Mirror;
 use clap::Args;
@@ -13,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::app::sync::{self, Plan, Progress, ProgressView, SyncOutcome};
-use crate::app::{events, mirrors};
+use crate::app::{events, locks, mirrors};
 use crate::cli::progress::Display;
-use crate::cli::{RepoArgs, mirror, parse_kind, print};
+use crate::cli::{RepoArgs, lock, mirror, parse_kind, print};
 use crate::context::Hub;
 use crate::error::HubError;
 use crate::worker;
@@ -27,14 +29,17 @@ const LOOK_PERIOD: Duration = Duration::from_millis(100);
 #[derive(Debug, Args)]
 pub(super) struct SyncArgs {
     /// Repository to bring up to date, `namespace/name`
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    #[arg(required_unless_present_any = ["all", "locked"], conflicts_with_all = ["all", "locked"])]
     repo: Option<String>,
     /// Its type: model, dataset or space
-    #[arg(long = "type", value_name = "TYPE", value_parser = parse_kind, conflicts_with = "all")]
+    #[arg(long = "type", value_name = "TYPE", value_parser = parse_kind, conflicts_with_all = ["all", "locked"])]
     kind: Option<acervo_core::RepoKind>,
     /// Every mirror that is not paused
     #[arg(long)]
     all: bool,
+    /// Bring exactly what a lockfile names, whatever upstream has now; mirrors that are not here are made
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = lock::LOCK_FILE, conflicts_with_all = ["all", "dry_run"])]
+    locked: Option<PathBuf>,
     /// Say what would be fetched, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -45,9 +50,17 @@ pub(super) struct SyncArgs {
 
 /// Runs `acervo sync`.
 pub(super) async fn run(hub: &Hub, args: SyncArgs) -> Result<ExitCode, HubError> {
-    let chosen = match args.repo {
-        Some(repo) => vec![mirror::find(hub, &RepoArgs { repo, kind: args.kind }).await?],
-        None => mirrors::list(hub, &Caller::System).await?.into_iter().filter(|mirror| !mirror.paused).collect(),
+    let chosen: Vec<(Mirror, Option<Pin>)> = match (args.repo, &args.locked) {
+        (Some(repo), _) => vec![(mirror::find(hub, &RepoArgs { repo, kind: args.kind }).await?, None)],
+        (None, Some(file)) => {
+            let locked = lock::read_lock(file)?;
+            let prepared = locks::prepare(hub, &Caller::System, &locked).await?;
+            prepared.into_iter().map(|(mirror, pin)| (mirror, Some(pin))).collect()
+        }
+        (None, None) => {
+            let all = mirrors::list(hub, &Caller::System).await?.into_iter();
+            all.filter(|mirror| !mirror.paused).map(|mirror| (mirror, None)).collect()
+        }
     };
     if chosen.is_empty() {
         return Err(HubError::NotFound(
@@ -57,7 +70,7 @@ pub(super) async fn run(hub: &Hub, args: SyncArgs) -> Result<ExitCode, HubError>
     let mut reports = Vec::new();
     let mut failed = false;
     let stop = stop_on_interrupt();
-    for mirror in &chosen {
+    for (mirror, pin) in &chosen {
         if stop.is_cancelled() {
             break;
         }
@@ -67,7 +80,14 @@ pub(super) async fn run(hub: &Hub, args: SyncArgs) -> Result<ExitCode, HubError>
                 () = stop.cancelled() => Err(HubError::JobEnded("interrupted")),
             }
         } else {
-            one(hub, mirror, args.json, &stop).await.map(|done| done.report)
+            let queued = match pin {
+                Some(pin) => sync::enqueue_pinned(hub, &Caller::System, mirror, pin.clone()).await,
+                None => sync::enqueue(hub, &Caller::System, mirror).await,
+            };
+            match queued {
+                Ok(job) => ended(hub, mirror, job, args.json, &stop).await.map(|done| done.report),
+                Err(error) => Err(error),
+            }
         };
         match report {
             Ok(report) => {
@@ -111,7 +131,12 @@ pub(super) struct Done {
 
 /// Syncs one mirror to its end or until `stop`, showing how it goes.
 pub(super) async fn one(hub: &Hub, mirror: &Mirror, silent: bool, stop: &CancellationToken) -> Result<Done, HubError> {
-    let id = sync::enqueue(hub, &Caller::System, mirror).await?;
+    let job = sync::enqueue(hub, &Caller::System, mirror).await?;
+    ended(hub, mirror, job, silent, stop).await
+}
+
+/// Follows a job that syncs a mirror to its end or until `stop`.
+async fn ended(hub: &Hub, mirror: &Mirror, id: Uuid, silent: bool, stop: &CancellationToken) -> Result<Done, HubError> {
     let mut display = Display::new(mirror.repo.name.as_str(), silent);
     let job = follow(hub, id, &mut display, stop).await?;
     let outcome: Option<SyncOutcome> = job.outcome.clone().and_then(|value| serde_json::from_value(value).ok());
@@ -233,7 +258,7 @@ fn waiting_view(hub: &Hub, job: &Job) -> ProgressView {
 
 /// Says what a sync would fetch.
 async fn dry_run(hub: &Hub, mirror: &Mirror, quiet: bool) -> Result<Value, HubError> {
-    let plan = sync::plan(hub, mirror, &Progress::default()).await?;
+    let plan = sync::plan(hub, &mirror.into(), &Progress::default()).await?;
     let totals = plan.totals();
     if !quiet {
         print_plan(mirror, &plan);

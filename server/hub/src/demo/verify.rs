@@ -172,7 +172,7 @@ async fn check_missing(client: &Client, base: &str, kind: RepoKind, name: &str) 
 async fn check_unchanged(mirror: &DemoMirror, wanted: &[(RepoKind, String)]) -> Result<String, HubError> {
     for (kind, name) in wanted {
         let order = mirrors::get(mirror.hub(), &Caller::System, *kind, name).await?;
-        let plan = sync::plan(mirror.hub(), &order, &Progress::default()).await?;
+        let plan = sync::plan(mirror.hub(), &(&order).into(), &Progress::default()).await?;
         if plan.commits.iter().any(|planned| planned.fetch.is_some()) {
             return Err(not_proved(format!("{name} is up to date after its sync")));
         }

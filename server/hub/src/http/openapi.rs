@@ -88,6 +88,8 @@ use crate::http::error::ApiError;
         api::people::organization_overview,
         api::people::organization_members,
         api::people::organization_followers,
+        api::orders::plan,
+        api::orders::apply,
         api::stubs::discussions,
         api::repo_info::default_revision,
         api::stubs::agent_harnesses,

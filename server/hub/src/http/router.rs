@@ -33,6 +33,8 @@ pub const ROUTES: &[Line] = &[
     get("/readyz", || web::to(health::readyz)),
     get("/metrics", || web::to(health::metrics)),
     get("/openapi.json", || web::to(openapi::document)),
+    post("/api/mirrors/plan", || web::to(api::orders::plan)),
+    post("/api/mirrors/apply", || web::to(api::orders::apply)),
     // Hub clients: contents
     get("/datasets/{repo}/resolve/{rest}", || web::to(resolve::resolve)),
     get("/spaces/{repo}/resolve/{rest}", || web::to(resolve::resolve)),

@@ -139,6 +139,11 @@ impl Client {
         &self.inner.endpoint_text
     }
 
+    /// Metadata requests that the hub said it would still answer, and for how many seconds that counts.
+    pub fn requests_left(&self) -> Option<(u64, u64)> {
+        self.inner.answers.left()
+    }
+
     /// A request to the endpoint, with the token.
     pub(super) fn ask_hub(&self, url: Url) -> RequestBuilder {
         let request = self.inner.hub.get(url);

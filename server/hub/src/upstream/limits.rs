@@ -48,11 +48,12 @@ const HOLD_MAX: Duration = Duration::from_secs(3600);
 pub(super) struct Pace {
     permits: Semaphore,
     not_before: Mutex<Option<Instant>>,
+    left: Mutex<Option<(u64, Instant)>>,
 }
 
 impl Pace {
     pub(super) fn new(concurrency: usize) -> Self {
-        Pace { permits: Semaphore::new(concurrency), not_before: Mutex::new(None) }
+        Pace { permits: Semaphore::new(concurrency), not_before: Mutex::new(None), left: Mutex::new(None) }
     }
 
     /// Waits for a place, and for the end of a pause the server asked for; `Err` is a pause too long to wait for.
@@ -65,6 +66,22 @@ impl Pace {
                 return Ok(permit);
             }
         }
+    }
+
+    /// Notes what an answer says is left of the server's limit.
+    pub(super) fn note_left(&self, headers: &HeaderMap) {
+        if let Some((requests, seconds)) = rate_limit(headers) {
+            let until = Instant::now() + Duration::from_secs(seconds).min(HOLD_MAX);
+            *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some((requests, until));
+        }
+    }
+
+    /// Requests that the server said it would still answer, and the seconds for which that counts; nothing once they have
+    /// gone by.
+    pub(super) fn left(&self) -> Option<(u64, u64)> {
+        let (requests, until) = (*self.left.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let seconds = until.checked_duration_since(Instant::now())?.as_secs();
+        Some((requests, seconds))
     }
 
     /// Lets no request start for this long.
@@ -131,12 +148,17 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 /// `RateLimit: "api";r=0;t=55`: nothing is left for 55 seconds.
 pub(super) fn exhausted(headers: &HeaderMap) -> Option<Duration> {
+    // The window ends within the second named, hence one more.
+    rate_limit(headers).filter(|(left, _)| *left == 0).map(|(_, wait)| Duration::from_secs(wait.saturating_add(1)))
+}
+
+/// What is left of a rate limit, and for how many seconds.
+fn rate_limit(headers: &HeaderMap) -> Option<(u64, u64)> {
     let text = headers.get("ratelimit")?.to_str().ok()?;
     let parameter = |name: &str| {
         text.split(';').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('=')?.trim().parse::<u64>().ok())
     };
-    // The window ends within the second named, hence one more.
-    (parameter("r")? == 0).then_some(Duration::from_secs(parameter("t")?.saturating_add(1)))
+    Some((parameter("r")?, parameter("t")?))
 }
 
 #[cfg(test)]

@@ -34,6 +34,11 @@ impl<'a> Repo<'a> {
         at(endpoint, &path)
     }
 
+    /// `api/models`: the list of everything of a kind.
+    pub(super) fn list(&self, endpoint: &Url) -> Url {
+        at(endpoint, &format!("api/{}", self.kind.plural()))
+    }
+
     /// Where the bytes of a file are asked for.
     pub(super) fn resolve(&self, endpoint: &Url, commit: CommitOid, path: &RepoPath) -> Url {
         let encoded: Vec<String> =

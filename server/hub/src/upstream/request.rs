@@ -92,6 +92,7 @@ impl Client {
         if !response.status().is_success() {
             return Err(self.refused(Refusal::read(response).await, subject));
         }
+        self.inner.answers.note_left(response.headers());
         if let Some(wait) = exhausted(response.headers()) {
             self.inner.answers.hold(wait);
         }

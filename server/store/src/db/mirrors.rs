@@ -1,16 +1,18 @@
 //! Mirrors: standing orders to keep repositories like their upstream.
 
-use acervo_core::{Selection, Timestamp};
+use acervo_core::order::Cron;
+use acervo_core::{Rules, Timestamp};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 use super::dialect;
-use super::entity::mirror::{self, ManagedBy};
-use super::entity::repo;
-use super::entity::value::Names;
+use super::entity::value::{Names, RulesColumn};
+use super::entity::{mirror, repo};
 use super::repos::Repo;
 use crate::error::{Doing, StoreError};
+
+pub use super::entity::mirror::ManagedBy;
 
 /// A mirror, as stored, with its repository.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,12 +25,16 @@ pub struct Mirror {
     pub endpoint: String,
     /// Name of the repository there.
     pub upstream_name: String,
-    /// Revisions it follows; empty means the default branch.
-    pub revisions: Vec<String>,
-    /// What of each commit it holds.
-    pub selection: Selection,
+    /// What it follows and holds, and when.
+    pub rules: Rules,
+    /// Who may change it.
+    pub managed_by: ManagedBy,
+    /// Database id of the standing order it belongs to.
+    pub order_id: Option<i64>,
     /// Whether it is paused.
     pub paused: bool,
+    /// When its schedule wants it next.
+    pub next_run_at: Option<Timestamp>,
     /// Its latest job.
     pub last_job_id: Option<Uuid>,
     /// When it last succeeded.
@@ -44,14 +50,63 @@ pub struct NewMirror {
     pub endpoint: String,
     /// Name of the repository there.
     pub upstream_name: String,
-    /// Revisions it follows.
-    pub revisions: Vec<String>,
-    /// What of each commit it holds.
-    pub selection: Selection,
+    /// What it is to be.
+    pub order: Standing,
     /// Who made it.
     pub created_by: Option<i64>,
     /// Now.
     pub at: Timestamp,
+}
+
+/// What may be changed of a mirror.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// What it follows and holds, and when.
+    pub rules: Rules,
+    /// Who may change it.
+    pub managed_by: ManagedBy,
+    /// Database id of the standing order it belongs to.
+    pub order_id: Option<i64>,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// When its schedule wants it next.
+    pub next_run_at: Option<Timestamp>,
+}
+
+/// The columns that rules are kept in: some have had one of their own from the beginning.
+struct Columns {
+    revisions: Names,
+    include: Names,
+    exclude: Names,
+    schedule: Option<String>,
+    further: RulesColumn,
+    priority: i32,
+}
+
+impl From<Rules> for Columns {
+    fn from(mut rules: Rules) -> Columns {
+        let revisions = std::mem::take(&mut rules.follow.revisions).into_iter().map(String::from).collect();
+        Columns {
+            revisions: Names(revisions),
+            include: Names(std::mem::take(&mut rules.selection.include)),
+            exclude: Names(std::mem::take(&mut rules.selection.exclude)),
+            schedule: rules.timing.schedule.take().map(String::from),
+            priority: rules.timing.priority,
+            further: RulesColumn(rules),
+        }
+    }
+}
+
+/// Rules of the columns they are kept in.
+fn rules(row: &mirror::Model) -> Result<Rules, StoreError> {
+    let corrupt = |why: String| StoreError::Corrupt { what: format!("the rules of mirror {}: {why}", row.id) };
+    let mut rules = row.further_rules.0.clone();
+    rules.follow.revisions =
+        row.revisions.0.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(corrupt)?;
+    rules.selection.include.clone_from(&row.include.0);
+    rules.selection.exclude.clone_from(&row.exclude.0);
+    rules.timing.schedule = row.schedule.as_deref().map(str::parse::<Cron>).transpose().map_err(corrupt)?;
+    Ok(rules)
 }
 
 fn joined(row: mirror::Model, repo: Option<repo::Model>) -> Result<Mirror, StoreError> {
@@ -60,11 +115,13 @@ fn joined(row: mirror::Model, repo: Option<repo::Model>) -> Result<Mirror, Store
     Ok(Mirror {
         id: row.id,
         repo: repo.try_into()?,
+        rules: rules(&row)?,
         endpoint: row.upstream_endpoint,
         upstream_name: row.upstream_name,
-        revisions: row.revisions.0,
-        selection: Selection { include: row.include.0, exclude: row.exclude.0 },
+        managed_by: row.managed_by,
+        order_id: row.order_id,
         paused: row.paused,
+        next_run_at: row.next_run_at.map(Into::into),
         last_job_id: row.last_job_id,
         last_synced_at: row.last_synced_at.map(Into::into),
     })
@@ -72,22 +129,28 @@ fn joined(row: mirror::Model, repo: Option<repo::Model>) -> Result<Mirror, Store
 
 /// Makes a mirror; a repository has at most one.
 pub async fn insert(db: &impl ConnectionTrait, new: NewMirror) -> Result<i64, StoreError> {
+    let Standing { rules, managed_by, order_id, paused, next_run_at } = new.order;
+    let columns = Columns::from(rules);
     let row = mirror::ActiveModel {
         id: ActiveValue::NotSet,
         repo_id: ActiveValue::Set(new.repo_id),
         upstream_endpoint: ActiveValue::Set(new.endpoint),
         upstream_name: ActiveValue::Set(new.upstream_name.clone()),
-        revisions: ActiveValue::Set(Names(new.revisions)),
-        include: ActiveValue::Set(Names(new.selection.include)),
-        exclude: ActiveValue::Set(Names(new.selection.exclude)),
-        managed_by: ActiveValue::Set(ManagedBy::Api),
-        paused: ActiveValue::Set(false),
-        schedule: ActiveValue::Set(None),
+        revisions: ActiveValue::Set(columns.revisions),
+        include: ActiveValue::Set(columns.include),
+        exclude: ActiveValue::Set(columns.exclude),
+        managed_by: ActiveValue::Set(managed_by),
+        paused: ActiveValue::Set(paused),
+        schedule: ActiveValue::Set(columns.schedule),
         created_at: ActiveValue::Set(new.at.into()),
         updated_at: ActiveValue::Set(new.at.into()),
         created_by: ActiveValue::Set(new.created_by),
         last_job_id: ActiveValue::Set(None),
         last_synced_at: ActiveValue::Set(None),
+        order_id: ActiveValue::Set(order_id),
+        further_rules: ActiveValue::Set(columns.further),
+        priority: ActiveValue::Set(columns.priority),
+        next_run_at: ActiveValue::Set(next_run_at.map(Into::into)),
     };
     match mirror::Entity::insert(row).exec(db).await {
         Ok(done) => Ok(done.last_insert_id),
@@ -136,20 +199,23 @@ pub async fn remove(db: &impl ConnectionTrait, id: i64) -> Result<(), StoreError
     Ok(())
 }
 
-/// Replaces what a mirror follows and holds.
-pub async fn update_order(
-    db: &impl ConnectionTrait,
-    id: i64,
-    revisions: &[String],
-    selection: &Selection,
-    at: Timestamp,
-) -> Result<(), StoreError> {
+/// Replaces what a mirror is to be.
+pub async fn update(db: &impl ConnectionTrait, id: i64, order: Standing, at: Timestamp) -> Result<(), StoreError> {
+    let Standing { rules, managed_by, order_id, paused, next_run_at } = order;
+    let columns = Columns::from(rules);
     let row = mirror::ActiveModel {
         id: ActiveValue::Unchanged(id),
-        revisions: ActiveValue::Set(Names(revisions.to_vec())),
-        include: ActiveValue::Set(Names(selection.include.clone())),
-        exclude: ActiveValue::Set(Names(selection.exclude.clone())),
+        revisions: ActiveValue::Set(columns.revisions),
+        include: ActiveValue::Set(columns.include),
+        exclude: ActiveValue::Set(columns.exclude),
+        managed_by: ActiveValue::Set(managed_by),
+        paused: ActiveValue::Set(paused),
+        schedule: ActiveValue::Set(columns.schedule),
         updated_at: ActiveValue::Set(at.into()),
+        order_id: ActiveValue::Set(order_id),
+        further_rules: ActiveValue::Set(columns.further),
+        priority: ActiveValue::Set(columns.priority),
+        next_run_at: ActiveValue::Set(next_run_at.map(Into::into)),
         ..Default::default()
     };
     mirror::Entity::update(row).exec(db).await.doing("changing a mirror")?;

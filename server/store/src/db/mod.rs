@@ -15,6 +15,7 @@ pub mod holdings;
 pub mod jobs;
 pub mod mirrors;
 mod number;
+pub mod orders;
 pub mod principals;
 pub mod refs;
 pub mod repos;

@@ -184,6 +184,7 @@ pub async fn grant(
         role: ActiveValue::Set(grant.role.into()),
         created_at: ActiveValue::Set(at.into()),
         created_by: ActiveValue::Set(created_by),
+        order_id: ActiveValue::Set(None),
     };
     let ignore = OnConflict::new().do_nothing().to_owned();
     access_grant::Entity::insert(row).on_conflict(ignore).exec_without_returning(db).await.doing("giving a role")?;

@@ -313,6 +313,13 @@ pub async fn segment_entries_at(
     Ok(found)
 }
 
+/// Digest of a listing.
+pub async fn digest(db: &impl ConnectionTrait, listing_id: i64) -> Result<Sha256Digest, StoreError> {
+    let row = listing::Entity::find_by_id(listing_id).one(db).await.doing("reading a listing")?;
+    row.map(|row| row.digest.into())
+        .ok_or_else(|| StoreError::Corrupt { what: format!("the listing {listing_id}, which is gone") })
+}
+
 /// Counts of a listing.
 pub async fn totals(db: &impl ConnectionTrait, listing_id: i64) -> Result<ListingTotals, StoreError> {
     let row = listing::Entity::find_by_id(listing_id)

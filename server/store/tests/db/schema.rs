@@ -1,16 +1,17 @@
 //! The schema and the connections: what the migrations make, the entities must read; and writers must never fail each
 //! other, whether they share a process or only the database.
 
-use acervo_core::{Selection, Sha256Digest};
+use acervo_core::order::Follow;
+use acervo_core::{Rules, Selection, Sha256Digest};
 use acervo_migrations::{Migrator, MigratorTrait};
 use acervo_store::db::dialect;
 use acervo_store::db::entity::choice::{EntryKindColumn, RefKindColumn, RepoKindColumn, RoleColumn, VisibilityColumn};
-use acervo_store::db::entity::value::{Names, OidColumn, SelectionColumn, Sha256Column, Ts};
+use acervo_store::db::entity::value::{Names, OidColumn, RulesColumn, SelectionColumn, Sha256Column, Ts};
 use acervo_store::db::entity::{
     access_grant, access_request, api_token, blob, card, collection, collection_item, commit_tag, decision,
-    entry_segment, event, generation, job, listing, listing_segment, mirror, namespace, principal, provenance,
-    quarantine, ref_event, repo, repo_alias, repo_commit, repo_ref, repo_search, repo_tag, terms, terms_consent,
-    tree_entry, worker,
+    entry_segment, event, generation, job, listing, listing_segment, mirror, mirror_order, namespace, principal,
+    provenance, quarantine, ref_event, repo, repo_alias, repo_commit, repo_ref, repo_search, repo_tag, terms,
+    terms_consent, tree_entry, worker,
 };
 use acervo_store::db::{Database, DatabaseConfig};
 use acervo_store::{Doing, StoreError};
@@ -182,6 +183,7 @@ async fn every_table_round_trips(db: &Database) {
             role: RoleColumn::Admin,
             created_at: Ts(1),
             created_by: Some(1),
+            order_id: Some(21),
         },
     )
     .await;
@@ -253,6 +255,27 @@ async fn every_table_round_trips(db: &Database) {
             created_by: Some(1),
             last_job_id: Some(Uuid::now_v7()),
             last_synced_at: Some(Ts(3)),
+            order_id: Some(21),
+            further_rules: RulesColumn(Rules {
+                follow: Follow { newest_tags: Some(3), ..Follow::default() },
+                upstreams: vec!["https://two.example.org".to_owned()],
+                ..Rules::default()
+            }),
+            priority: -4,
+            next_run_at: Some(Ts(5)),
+        },
+    )
+    .await;
+    round_trip::<mirror_order::Entity>(
+        db,
+        mirror_order::Model {
+            id: 21,
+            name: "stars".to_owned(),
+            managed_by: mirror::ManagedBy::Api,
+            spec: json!({"name": "stars"}),
+            created_at: Ts(1),
+            updated_at: Ts(2),
+            created_by: Some(1),
         },
     )
     .await;
@@ -398,6 +421,7 @@ async fn listings_and_commits_round_trip(db: &Database) {
             selection: Some(SelectionColumn(Selection {
                 include: vec!["*.parquet".to_owned()],
                 exclude: vec!["old/".to_owned()],
+                presets: vec!["safetensors-only".parse().unwrap()],
             })),
             upstream_info: Some(json!({"likes": 3})),
             created_at: Ts(1),
@@ -563,6 +587,7 @@ async fn what_must_be_unique_is_and_the_refusal_is_recognised() {
         role: RoleColumn::Admin,
         created_at: Ts(1),
         created_by: None,
+        order_id: None,
     };
     grant.clone().into_active_model().insert(db.writer()).await.unwrap();
     let again = access_grant::Model { id: 61, ..grant.clone() };

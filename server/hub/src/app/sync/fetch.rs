@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use acervo_core::{Caller, CommitOid, RepoKind};
+use acervo_core::{Caller, CommitOid, RepoKind, TreeEntry};
 use acervo_store::blob::{BlobError, Expected, Finished, Promoted, Quarantined, StagingKey};
 use acervo_store::db::blobs::{self, Refused};
 use acervo_store::db::commit;
@@ -98,15 +98,7 @@ async fn fetch(
     stop: &CancellationToken,
 ) -> Result<(), HubError> {
     let entry = &content.entry;
-    let (key, expected) = match entry.lfs {
-        Some(lfs) => {
-            (StagingKey::Sha256(lfs.sha256), Expected { size: entry.size, sha256: Some(lfs.sha256), git_oid: None })
-        }
-        None => (
-            StagingKey::Git { repo_id: route.repo_id, oid: entry.oid },
-            Expected { size: entry.size, sha256: None, git_oid: Some(entry.oid) },
-        ),
-    };
+    let (key, expected) = declared(route.repo_id, entry);
     let path = entry.path.as_str();
     if route.goes_on
         && let Some(promoted) = found(hub, route, path, key, expected).await
@@ -162,6 +154,19 @@ async fn fetch(
     }
     progress.file_done(path);
     Ok(())
+}
+
+/// Under which name a content is staged, and what it must turn out to be.
+pub(super) fn declared(repo_id: i64, entry: &TreeEntry) -> (StagingKey, Expected) {
+    match entry.lfs {
+        Some(lfs) => {
+            (StagingKey::Sha256(lfs.sha256), Expected { size: entry.size, sha256: Some(lfs.sha256), git_oid: None })
+        }
+        None => (
+            StagingKey::Git { repo_id, oid: entry.oid },
+            Expected { size: entry.size, sha256: None, git_oid: Some(entry.oid) },
+        ),
+    }
 }
 
 /// The bytes of a content, if an attempt that died has left them in the store. What cannot be read there is fetched.

@@ -5,12 +5,15 @@
 
 mod fetch;
 mod leftovers;
+mod pinned;
 mod plan;
 mod progress;
 mod recorder;
 mod run;
+mod seed;
 
 use acervo_core::access::Caller;
+use acervo_core::lock::Pin;
 use acervo_core::{CommitOid, Role};
 use acervo_store::db::commit;
 use acervo_store::db::jobs::{self, NewJob};
@@ -25,9 +28,11 @@ use crate::context::Hub;
 use crate::error::HubError;
 
 pub use leftovers::sweep_leftovers;
-pub use plan::{Plan, PlannedCommit, plan};
+pub use pinned::{held_files, run_pinned};
+pub use plan::{Plan, PlanTotals, PlannedCommit, Subject, plan};
 pub use progress::{ActiveFile, Progress, ProgressView};
 pub use run::run;
+pub use seed::{Seeded, Seeds, Unread, seed};
 
 /// Revision that a mirror follows if none is named; hubs call their default branch so.
 pub const DEFAULT_REVISION: &str = "main";
@@ -59,6 +64,9 @@ impl Default for SyncConfig {
 pub struct SyncPayload {
     /// Database id of the mirror.
     pub mirror_id: i64,
+    /// What the sync is held to; otherwise the mirror's revisions are followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<Pin>,
 }
 
 /// What came of a sync.
@@ -105,16 +113,34 @@ pub fn dedup_key(repo_id: i64) -> String {
 
 /// Queues a sync of a mirror, or finds the one under way; returns its id.
 pub async fn enqueue(hub: &Hub, caller: &Caller, mirror: &Mirror) -> Result<Uuid, HubError> {
+    Ok(queue(hub, caller, mirror, None).await?.0)
+}
+
+/// Queues a sync of a mirror that is held to a lockfile; one that follows the revisions must not be under way.
+pub async fn enqueue_pinned(hub: &Hub, caller: &Caller, mirror: &Mirror, pin: Pin) -> Result<Uuid, HubError> {
+    let (job, is_new) = queue(hub, caller, mirror, Some(pin)).await?;
+    if is_new {
+        return Ok(job);
+    }
+    Err(HubError::Conflict(format!(
+        "another sync of `{}` is under way; wait until it has ended, or cancel it, then sync again",
+        mirror.repo.name
+    )))
+}
+
+/// Queues a sync unless one is under way; returns the id of either, and whether it is new.
+async fn queue(hub: &Hub, caller: &Caller, mirror: &Mirror, pin: Option<Pin>) -> Result<(Uuid, bool), HubError> {
     demand(caller, Role::Maintainer)?;
     let at = hub.now();
-    let payload = serde_json::to_value(SyncPayload { mirror_id: mirror.id })
+    let is_pinned = pin.is_some();
+    let payload = serde_json::to_value(SyncPayload { mirror_id: mirror.id, pin })
         .map_err(|error| HubError::Internal(format!("a job that cannot be written: {error}")))?;
     let new = NewJob {
         id: Uuid::now_v7(),
         kind: JOB_KIND,
         payload,
         dedup_key: dedup_key(mirror.repo.id),
-        priority: 0,
+        priority: mirror.rules.timing.priority,
         run_at: at,
         attempts_max: ATTEMPTS_MAX,
         created_by: caller.principal_id(),
@@ -128,12 +154,12 @@ pub async fn enqueue(hub: &Hub, caller: &Caller, mirror: &Mirror) -> Result<Uuid
             kind: "sync.queued",
             repo_id: Some(mirror.repo.id),
             subject: mirror.repo.name.as_str(),
-            details: json!({ "job": job, "type": mirror.repo.kind }),
+            details: json!({ "job": job, "type": mirror.repo.kind, "locked": is_pinned }),
         };
         events::record(hub, &tx, caller, told).await?;
     }
     commit(tx).await?;
-    Ok(job)
+    Ok((job, is_new))
 }
 
 /// Asks a sync to stop; returns whether it was queued or running.

@@ -1,21 +1,53 @@
 //! Plans: which commits a mirror's revisions stand for now, and which files of them are not here. Asks, writes nothing.
 
+mod commit;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use acervo_core::listing::{EntryKind, Listing};
-use acervo_core::selection::Selector;
-use acervo_core::{CommitOid, GitOid, RefKind, RevisionSpec, Selection, Sha256Digest, TreeEntry};
-use acervo_store::db::commits::{self, State};
+use acervo_core::listing::Listing;
+use acervo_core::order::Followed;
+use acervo_core::{CommitOid, RefKind, RepoKind, RevisionSpec, Rules, TreeEntry};
 use acervo_store::db::mirrors::Mirror;
-use acervo_store::db::{blobs, holdings};
 use serde::Serialize;
 
 use crate::app::sync::DEFAULT_REVISION;
 use crate::app::sync::progress::Progress;
 use crate::context::Hub;
 use crate::error::HubError;
-use crate::upstream::{Client, SnapshotInfo, UpstreamRef, cross_check};
+use crate::upstream::{Client, SnapshotInfo, UpstreamRef};
+
+pub(super) use commit::{compare, plan_commit};
+
+/// Entries of a listing that upstreams send on one page.
+const ENTRIES_PER_PAGE: usize = 1000;
+
+/// What a plan is for: a mirror, or one that there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// Database id of the repository here, if it is here.
+    pub repo_id: Option<i64>,
+    /// Model, dataset or space.
+    pub kind: RepoKind,
+    /// Base URL of the upstream.
+    pub endpoint: &'a str,
+    /// Name of the repository there.
+    pub upstream_name: &'a str,
+    /// What is followed and held.
+    pub rules: &'a Rules,
+}
+
+impl<'a> From<&'a Mirror> for Subject<'a> {
+    fn from(mirror: &'a Mirror) -> Self {
+        Subject {
+            repo_id: Some(mirror.repo.id),
+            kind: mirror.repo.kind,
+            endpoint: &mirror.endpoint,
+            upstream_name: &mirror.upstream_name,
+            rules: &mirror.rules,
+        }
+    }
+}
 
 /// Everything a sync would do.
 #[derive(Debug)]
@@ -26,6 +58,8 @@ pub struct Plan {
     pub revisions: Vec<PlannedRevision>,
     /// Every ref upstream has.
     pub upstream_refs: Vec<UpstreamRef>,
+    /// Requests that finding this out takes each time.
+    pub requests_to_ask: u64,
 }
 
 /// A revision of the mirror.
@@ -88,6 +122,23 @@ pub struct PlanTotals {
     pub bytes_held: u64,
 }
 
+impl PlanTotals {
+    /// Adds those of another plan.
+    pub fn add(&mut self, other: &PlanTotals) {
+        self.files_to_fetch += other.files_to_fetch;
+        self.bytes_to_fetch += other.bytes_to_fetch;
+        self.files_held += other.files_held;
+        self.bytes_held += other.bytes_held;
+    }
+}
+
+impl PlannedRevision {
+    /// A commit that is followed by its id.
+    pub(super) fn of_commit(commit: CommitOid) -> PlannedRevision {
+        PlannedRevision { revision: commit.to_hex(), ref_kind: None, ref_name: String::new(), commit }
+    }
+}
+
 impl PlannedFetch {
     /// This commit in numbers.
     pub fn totals(&self) -> PlanTotals {
@@ -101,51 +152,98 @@ impl PlannedFetch {
 }
 
 impl Plan {
+    /// Requests to the hub that a sync of this takes, if none has to be made twice: what is asked each time; for each
+    /// commit its description, its listing and its log; one for each file.
+    pub fn requests(&self) -> u64 {
+        let of_commit = |fetch: &PlannedFetch| {
+            let pages = fetch.upstream.entries().count().div_ceil(ENTRIES_PER_PAGE).max(1);
+            2 + pages as u64 + fetch.missing.len() as u64
+        };
+        let commits: u64 = self.commits.iter().filter_map(|planned| planned.fetch.as_ref()).map(of_commit).sum();
+        self.requests_to_ask + commits
+    }
+
     /// The plan in numbers.
     pub fn totals(&self) -> PlanTotals {
         let mut sum = PlanTotals::default();
         for totals in self.commits.iter().filter_map(|planned| planned.fetch.as_ref()).map(PlannedFetch::totals) {
-            sum.files_to_fetch += totals.files_to_fetch;
-            sum.bytes_to_fetch += totals.bytes_to_fetch;
-            sum.files_held += totals.files_held;
-            sum.bytes_held += totals.bytes_held;
+            sum.add(&totals);
         }
         sum
     }
 }
 
-/// Asks upstream what the mirror's revisions stand for, and compares with what is here.
+/// Asks upstream what the revisions stand for, and compares with what is here.
 ///
-/// An unchanged repository costs one request: its refs.
-pub async fn plan(hub: &Hub, mirror: &Mirror, progress: &Progress) -> Result<Plan, HubError> {
-    let client = hub.upstream_at(&mirror.endpoint)?;
+/// An unchanged repository costs one request: its refs; and one for each branch of which more than the head is followed.
+pub async fn plan(hub: &Hub, subject: &Subject<'_>, progress: &Progress) -> Result<Plan, HubError> {
+    let client = hub.upstream_at(subject.endpoint)?;
     progress.phase("asking upstream for its revisions");
-    let upstream_refs = client.refs(mirror.repo.kind, &mirror.upstream_name).await?;
+    let upstream_refs = client.refs(subject.kind, subject.upstream_name).await?;
+    let mut requests_to_ask = 1;
     let mut infos: HashMap<CommitOid, SnapshotInfo> = HashMap::new();
-    let mut revisions = Vec::new();
-    let default = [DEFAULT_REVISION.to_owned()];
-    let names = if mirror.revisions.is_empty() { &default[..] } else { &mirror.revisions[..] };
-    for revision in names {
-        revisions.push(pin(&client, mirror, revision, &upstream_refs, &mut infos).await?);
+    let mut revisions: Vec<PlannedRevision> = Vec::new();
+    let names: Vec<(RefKind, &str)> = upstream_refs.iter().map(|found| (found.kind, found.name.as_str())).collect();
+    for followed in subject.rules.follow.among(&names, DEFAULT_REVISION) {
+        let pinned = match followed {
+            Followed::Named(revision) => pin(&client, subject, &revision, &upstream_refs, &mut infos).await?,
+            Followed::Found(kind, name) => found(&upstream_refs, kind, &name)?,
+        };
+        // A name and a pattern may lead to the same ref.
+        let is_new = |known: &PlannedRevision| {
+            pinned.ref_kind.is_none() || (known.ref_kind, &known.ref_name) != (pinned.ref_kind, &pinned.ref_name)
+        };
+        if revisions.iter().all(is_new) {
+            revisions.push(pinned);
+        }
+    }
+    if let Some(count) = subject.rules.follow.newest_commits {
+        let heads: Vec<CommitOid> = revisions
+            .iter()
+            .filter(|revision| revision.ref_kind == Some(RefKind::Branch))
+            .map(|revision| revision.commit)
+            .collect();
+        for head in heads {
+            let count = usize::try_from(count).unwrap_or(usize::MAX);
+            requests_to_ask += 1;
+            for older in client.commits(subject.kind, subject.upstream_name, head, count, |_| false).await? {
+                if revisions.iter().all(|known| known.commit != older.oid) {
+                    revisions.push(PlannedRevision::of_commit(older.oid));
+                }
+            }
+        }
     }
     let mut planned: BTreeMap<CommitOid, PlannedCommit> = BTreeMap::new();
     for revision in &revisions {
         if let Entry::Vacant(place) = planned.entry(revision.commit) {
             let info = infos.remove(&revision.commit);
-            place.insert(plan_commit(hub, &client, mirror, revision.commit, info, progress).await?);
+            place.insert(plan_commit(hub, &client, subject, revision.commit, info, progress).await?);
         }
     }
+    let mut commits: Vec<PlannedCommit> = planned.into_values().collect();
+    bring_once(&mut commits);
+    Ok(Plan { commits, revisions, upstream_refs, requests_to_ask })
+}
+
+/// Lets the first commit that lacks a content bring it, and no other.
+pub(super) fn bring_once(commits: &mut [PlannedCommit]) {
     let mut wanted = HashSet::new();
-    for fetch in planned.values_mut().filter_map(|commit| commit.fetch.as_mut()) {
+    for fetch in commits.iter_mut().filter_map(|commit| commit.fetch.as_mut()) {
         fetch.missing.retain(|content| wanted.insert(content.entry.etag()));
     }
-    Ok(Plan { commits: planned.into_values().collect(), revisions, upstream_refs })
+}
+
+/// A ref that a pattern has found.
+fn found(refs: &[UpstreamRef], kind: RefKind, name: &str) -> Result<PlannedRevision, HubError> {
+    let target = refs.iter().find(|known| known.kind == kind && known.name == name).map(|known| known.target);
+    let commit = target.ok_or_else(|| HubError::Internal(format!("the ref `{name}` was found and is gone")))?;
+    Ok(PlannedRevision { revision: name.to_owned(), ref_kind: Some(kind), ref_name: name.to_owned(), commit })
 }
 
 /// The commit a revision stands for at upstream, and the ref it is.
 async fn pin(
     client: &Client,
-    mirror: &Mirror,
+    subject: &Subject<'_>,
     revision: &str,
     refs: &[UpstreamRef],
     infos: &mut HashMap<CommitOid, SnapshotInfo>,
@@ -157,7 +255,9 @@ async fn pin(
         commit,
     };
     let name = match revision.parse::<RevisionSpec>()? {
-        RevisionSpec::Commit(oid) => return Ok(planned(None, "", oid)),
+        RevisionSpec::Commit(oid) => {
+            return Ok(PlannedRevision { revision: revision.to_owned(), ..PlannedRevision::of_commit(oid) });
+        }
         RevisionSpec::Head => DEFAULT_REVISION.parse()?,
         RevisionSpec::Name(name) => name,
     };
@@ -170,118 +270,8 @@ async fn pin(
         return Ok(planned(Some(found.kind), &found.name, found.target));
     }
     // Pull requests are not listed, and an abbreviated commit id is no ref.
-    let info = client.snapshot_info(mirror.repo.kind, &mirror.upstream_name, revision).await?;
+    let info = client.snapshot_info(subject.kind, subject.upstream_name, revision).await?;
     let commit = info.commit;
     infos.insert(commit, info);
     Ok(planned(name.explicit_kind(), name.stored(), commit))
-}
-
-/// What publishing this commit takes.
-async fn plan_commit(
-    hub: &Hub,
-    client: &Client,
-    mirror: &Mirror,
-    oid: CommitOid,
-    info: Option<SnapshotInfo>,
-    progress: &Progress,
-) -> Result<PlannedCommit, HubError> {
-    let here = commits::by_oid(hub.db().reader(), mirror.repo.id, oid).await?;
-    if let Some(here) = here
-        && here.state != State::Known
-        && here.state != State::Fetching
-        && here.served_listing_id.is_some()
-        && here.selection == mirror.selection
-    {
-        return Ok(PlannedCommit { oid, fetch: None });
-    }
-    progress.phase(format!("reading the listing of {}", short(oid)));
-    let (kind, name) = (mirror.repo.kind, mirror.upstream_name.as_str());
-    let info = match info {
-        Some(info) => info,
-        None => client.snapshot_info(kind, name, &oid.to_hex()).await?,
-    };
-    let entries = client.listing(kind, name, oid).await?;
-    cross_check(&info, &entries)?;
-    let upstream = Listing::build(entries).map_err(|error| {
-        HubError::Sync(format!("the listing of `{name}` at {oid} cannot be used: {error}; nothing was changed"))
-    })?;
-    let selected = select(&upstream, &mirror.selection)?;
-    let (missing, held) = compare(hub, mirror.repo.id, &selected).await?;
-    Ok(PlannedCommit { oid, fetch: Some(PlannedFetch { info, upstream, selected, missing, held }) })
-}
-
-/// The selected files of a listing, with the folders above them.
-fn select(upstream: &Listing, selection: &Selection) -> Result<Listing, HubError> {
-    if selection.is_everything() {
-        return Ok(upstream.clone());
-    }
-    let selector: Selector = selection.compile()?;
-    let files: Vec<TreeEntry> = upstream.files().filter(|entry| selector.selects(&entry.path)).cloned().collect();
-    let above: HashSet<&str> = files.iter().flat_map(|entry| entry.path.ancestors()).collect();
-    let folders = upstream
-        .entries()
-        .filter(|entry| entry.kind == EntryKind::Directory && above.contains(entry.path.as_str()))
-        .cloned();
-    let entries: Vec<TreeEntry> = folders.chain(files.iter().cloned()).collect();
-    Listing::build(entries).map_err(|error| HubError::Internal(format!("a part of a good listing is not: {error}")))
-}
-
-/// Splits the files of a listing into contents to fetch and files whose bytes are here.
-///
-/// Bytes are reused across repositories by SHA-256 only, and by git blob id within this one.
-pub(super) async fn compare(
-    hub: &Hub,
-    repo_id: i64,
-    listing: &Listing,
-) -> Result<(Vec<MissingContent>, Vec<(TreeEntry, i64)>), HubError> {
-    let db = hub.db().reader();
-    let digests: Vec<Sha256Digest> = listing.files().filter_map(|entry| Some(entry.lfs?.sha256)).collect();
-    let oids: Vec<GitOid> = listing.files().filter(|entry| entry.lfs.is_none()).map(|entry| entry.oid).collect();
-    let by_sha256 = blobs::held_by_sha256(db, &digests).await?;
-    let by_oid = holdings::held_by_oid(db, repo_id, &oids).await?;
-    let mut held = Vec::new();
-    let mut missing: Vec<MissingContent> = Vec::new();
-    // By what identifies the content: two pointers may differ and stand for the same.
-    let mut index: HashMap<String, usize> = HashMap::new();
-    for entry in listing.files() {
-        let blob = match entry.lfs {
-            Some(lfs) => by_sha256.get(&lfs.sha256),
-            None => by_oid.get(&entry.oid),
-        };
-        if let Some(blob) = blob {
-            check_size(entry, blob.size)?;
-            held.push((entry.clone(), blob.id));
-            continue;
-        }
-        match index.get(&entry.etag()) {
-            Some(&at) => {
-                check_size(entry, missing[at].entry.size)?;
-                missing[at].paths.push(entry.path.clone());
-            }
-            None => {
-                index.insert(entry.etag(), missing.len());
-                missing.push(MissingContent { entry: entry.clone(), paths: vec![entry.path.clone()] });
-            }
-        }
-    }
-    Ok((missing, held))
-}
-
-/// Refuses an entry whose content is known by its digest to have another size than it is declared with.
-fn check_size(entry: &TreeEntry, size: u64) -> Result<(), HubError> {
-    if entry.size == size {
-        return Ok(());
-    }
-    Err(HubError::Sync(format!(
-        "`{}` is declared with {} bytes, but the content with its digest {} has {size}; nothing was published, ask the \
-         upstream's operator about this file",
-        entry.path,
-        entry.size,
-        entry.etag()
-    )))
-}
-
-/// First digits of a commit id, for people.
-fn short(oid: CommitOid) -> String {
-    oid.to_hex()[..8].to_owned()
 }

@@ -39,8 +39,10 @@ pub(super) struct Queue(mpsc::UnboundedSender<Waiting>);
 /// The bytes of a content, which are what was declared.
 #[derive(Debug)]
 pub(super) enum Arrived {
-    /// Verified in staging.
+    /// Verified in staging, fetched from upstream.
     Fetched(Verified),
+    /// Verified in staging, read from a disk of the operator's.
+    Seeded(Verified),
     /// Verified in the store, where an attempt that died has left them.
     Found(Promoted),
 }
@@ -122,6 +124,7 @@ async fn promote(hub: &Hub, waiting: Waiting) -> Option<Kept> {
     let Waiting { content, arrived, done } = waiting;
     let (promoted, way) = match arrived {
         Arrived::Fetched(verified) => (hub.blobs().promote(verified).await, Way::Fetched),
+        Arrived::Seeded(verified) => (hub.blobs().promote(verified).await, Way::Seeded),
         Arrived::Found(promoted) => (Ok(promoted), Way::Found),
     };
     match promoted {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use acervo_core::lock::Pin;
 use acervo_core::{Caller, CommitOid, RepoPath, Timestamp, TreeEntry, card, text};
 use acervo_store::db::commits::{self, Fetching, LogEntry, State};
 use acervo_store::db::jobs::Lease;
@@ -14,7 +15,8 @@ use serde_json::Value;
 use crate::app::catalog;
 use crate::app::publish::{self, MovedRef, Publication};
 use crate::app::sync::fetch::{Route, fetch_all};
-use crate::app::sync::plan::{Plan, PlannedFetch, PlannedRevision, compare, plan};
+use crate::app::sync::pinned::check_contents;
+use crate::app::sync::plan::{MissingContent, Plan, PlannedFetch, PlannedRevision, compare, plan};
 use crate::app::sync::progress::Progress;
 use crate::app::sync::{SyncOutcome, SyncedRevision};
 use crate::context::Hub;
@@ -29,10 +31,22 @@ const TIE_BATCH: usize = 4000;
 
 /// Makes the repository of a mirror like its upstream, under the lease of a job.
 pub async fn run(hub: &Hub, mirror: &Mirror, lease: Lease, progress: &Arc<Progress>) -> Result<SyncOutcome, HubError> {
-    let plan = plan(hub, mirror, progress).await?;
+    let plan = plan(hub, &mirror.into(), progress).await?;
+    note_upstream_refs(hub, mirror, &plan).await?;
+    carry_out(hub, mirror, &plan, None, lease, progress).await
+}
+
+/// Fetches and publishes what is planned; with a pin, nothing of which the bytes are not what was locked.
+pub(super) async fn carry_out(
+    hub: &Hub,
+    mirror: &Mirror,
+    plan: &Plan,
+    pin: Option<&Pin>,
+    lease: Lease,
+    progress: &Arc<Progress>,
+) -> Result<SyncOutcome, HubError> {
     let totals = plan.totals();
     progress.expect(totals.files_to_fetch, totals.bytes_to_fetch);
-    note_upstream_refs(hub, mirror, &plan).await?;
     let mut outcome = SyncOutcome {
         files_fetched: totals.files_to_fetch,
         bytes_fetched: totals.bytes_to_fetch,
@@ -53,7 +67,11 @@ pub async fn run(hub: &Hub, mirror: &Mirror, lease: Lease, progress: &Arc<Progre
             plan.revisions.iter().filter(|revision| revision.commit == planned.oid).collect();
         publication.refs = moved_refs(hub, mirror, &revisions).await?;
         if let Some(fetch) = &planned.fetch {
-            publication.fetched = Some(fetch_commit(hub, mirror, planned.oid, fetch, lease, progress).await?);
+            let fetched = fetch_commit(hub, mirror, planned.oid, fetch, lease, progress).await?;
+            if let Some(pin) = pin {
+                check_contents(hub, mirror, pin, planned.oid, fetched.served_listing_id).await?;
+            }
+            publication.fetched = Some(fetched);
         }
         let changed = publication.fetched.is_some() || !publication.refs.is_empty();
         if changed {
@@ -103,6 +121,53 @@ async fn fetch_commit(
     lease: Lease,
     progress: &Arc<Progress>,
 ) -> Result<publish::Fetched, HubError> {
+    let prepared = prepare(hub, mirror, oid, fetch, progress).await?;
+    progress.phase("fetching");
+    let route = Route {
+        client: hub.upstream_at(&mirror.endpoint)?,
+        kind: mirror.repo.kind,
+        upstream_name: mirror.upstream_name.clone(),
+        repo_id: mirror.repo.id,
+        repo_name: mirror.repo.name.to_string(),
+        commit: oid,
+        listing_id: prepared.served_listing_id,
+        job_id: lease.job_id,
+        // Nobody asks the store for what no attempt can have left there.
+        goes_on: prepared.was_begun || lease.fence > 1,
+    };
+    fetch_all(hub, &route, prepared.missing, progress).await?;
+    keep_card(hub, mirror, prepared.commit_id, prepared.served_listing_id, &fetch.info).await?;
+    Ok(publish::Fetched {
+        commit_id: prepared.commit_id,
+        served_listing_id: prepared.served_listing_id,
+        selection: mirror.rules.selection.clone(),
+        upstream_gated: gated(&fetch.info),
+        private_upstream: fetch.info.private,
+        upstream_created_at: created_at(&fetch.info),
+    })
+}
+
+/// A commit whose rows are here, and whose bytes are yet to come.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// Database id of the commit.
+    pub(super) commit_id: i64,
+    /// What of it is to be served.
+    pub(super) served_listing_id: i64,
+    /// Contents that are not here.
+    pub(super) missing: Vec<MissingContent>,
+    /// Whether an attempt before this one may have left something.
+    pub(super) was_begun: bool,
+}
+
+/// Brings a commit's rows here, and ties what is here of its bytes.
+pub(super) async fn prepare(
+    hub: &Hub,
+    mirror: &Mirror,
+    oid: CommitOid,
+    fetch: &PlannedFetch,
+    progress: &Progress,
+) -> Result<Prepared, HubError> {
     note_log(hub, mirror, oid, progress).await?;
     let at = hub.now();
     let tx = hub.db().begin().await?;
@@ -115,31 +180,9 @@ async fn fetch_commit(
     commits::note_fetching(&tx, row.id, &Fetching { upstream_listing_id, upstream_info: &info }).await?;
     commit(tx).await?;
     // Compared once more: a commit before this one in the plan has brought what they share.
-    let (missing, held) = compare(hub, mirror.repo.id, &fetch.selected).await?;
+    let (missing, held) = compare(hub, Some(mirror.repo.id), &fetch.selected).await?;
     tie_held(hub, served_listing_id, held).await?;
-    progress.phase("fetching");
-    let route = Route {
-        client: hub.upstream_at(&mirror.endpoint)?,
-        kind: mirror.repo.kind,
-        upstream_name: mirror.upstream_name.clone(),
-        repo_id: mirror.repo.id,
-        repo_name: mirror.repo.name.to_string(),
-        commit: oid,
-        listing_id: served_listing_id,
-        job_id: lease.job_id,
-        // Nobody asks the store for what no attempt can have left there.
-        goes_on: row.state == State::Fetching || lease.fence > 1,
-    };
-    fetch_all(hub, &route, missing, progress).await?;
-    keep_card(hub, mirror, row.id, served_listing_id, &fetch.info).await?;
-    Ok(publish::Fetched {
-        commit_id: row.id,
-        served_listing_id,
-        selection: mirror.selection.clone(),
-        upstream_gated: gated(&fetch.info),
-        private_upstream: fetch.info.private,
-        upstream_created_at: created_at(&fetch.info),
-    })
+    Ok(Prepared { commit_id: row.id, served_listing_id, missing, was_begun: row.state == State::Fetching })
 }
 
 /// Ties what is here to the paths that have it. Segments that the commit shares with older ones are tied already.

@@ -1,5 +1,5 @@
 //! The JSON API that hub clients speak: info, trees, refs, logs, comparisons, lists, collections, people, identity;
-//! gates and settings.
+//! gates, settings and standing orders.
 //!
 //! One handler serves models, datasets and spaces. Nothing here decides who may read what (`app` does), nor what an
 //! error looks like on the wire (`http::error` does).
@@ -25,6 +25,7 @@ pub mod identity;
 pub mod list_params;
 pub mod lists;
 pub mod next_page;
+pub mod orders;
 pub mod paths_info;
 pub mod people;
 pub mod refs;

@@ -158,6 +158,10 @@ fn selection_warning(selection: &Selection) -> Option<String> {
     if !selection.exclude.is_empty() {
         text.push_str(&format!(", without what matches {}", quoted(&selection.exclude)));
     }
+    if !selection.presets.is_empty() {
+        let presets: Vec<String> = selection.presets.iter().map(ToString::to_string).collect();
+        text.push_str(&format!(", by the preset {}", quoted(&presets)));
+    }
     Some(one_ascii_line(&text))
 }
 
@@ -178,7 +182,11 @@ mod tests {
     #[test]
     fn the_warning_names_the_part_that_is_held() {
         assert_eq!(selection_warning(&Selection::default()), None);
-        let selection = Selection { include: vec!["*.json".into(), "ñ/".into()], exclude: vec!["a\nb".into()] };
+        let selection = Selection {
+            include: vec!["*.json".into(), "ñ/".into()],
+            exclude: vec!["a\nb".into()],
+            ..Selection::default()
+        };
         assert_eq!(
             selection_warning(&selection).unwrap(),
             "selection; this hub holds a part of the repository only, what matches `*.json` `\\u{f1}/`, without what \

@@ -83,7 +83,7 @@ async fn publish(hub: &Hub, kind: RepoKind, name: &str, visibility: Visibility, 
         let found = commits::by_oid(&tx, repo.id, oid).await.unwrap().unwrap();
         let fetching = Fetching { upstream_listing_id: listing, upstream_info: &info };
         commits::note_fetching(&tx, found.id, &fetching).await.unwrap();
-        let selection = Selection { include, exclude: Vec::new() };
+        let selection = Selection { include, ..Selection::default() };
         commits::publish(&tx, found.id, listing, &selection, at).await.unwrap();
         let tags = ["en".to_owned(), "license:mit".to_owned(), kind.to_string()];
         commits::set_card(&tx, found.id, None, &tags, at).await.unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use acervo_store::db::jobs::{Job, Lease};
-use acervo_store::db::mirrors;
+use acervo_store::db::mirrors::{self, Mirror};
 use serde_json::Value;
 
 use crate::app::sync::{self, Progress, SyncOutcome, SyncPayload};
@@ -15,13 +15,27 @@ pub(super) async fn perform(hub: &Hub, job: &Job, lease: Lease, progress: &Arc<P
     let payload: SyncPayload = serde_json::from_value(job.payload.clone())
         .map_err(|error| HubError::Internal(format!("the payload of job {} cannot be read: {error}", job.id)))?;
     let mut outcome = SyncOutcome::default();
+    if let Some(pin) = &payload.pin {
+        if let Some(mirror) = mirrors::by_id(hub.db().reader(), payload.mirror_id).await? {
+            outcome = sync::run_pinned(hub, &mirror, pin, lease, progress).await?;
+        }
+        return told(&outcome);
+    }
     let mut order = mirrors::by_id(hub.db().reader(), payload.mirror_id).await?;
     while let Some(mirror) = order {
         outcome.add(sync::run(hub, &mirror, lease, progress).await?);
         // An order that was changed meanwhile found this job under way and queued none of its own.
         let now = mirrors::by_id(hub.db().reader(), payload.mirror_id).await?;
-        order = now.filter(|now| (&now.revisions, &now.selection) != (&mirror.revisions, &mirror.selection));
+        let differs = |now: &Mirror| {
+            let (before, after) = (&mirror.rules, &now.rules);
+            (&before.follow, &before.selection, &before.limits) != (&after.follow, &after.selection, &after.limits)
+        };
+        order = now.filter(differs);
     }
+    told(&outcome)
+}
+
+fn told(outcome: &SyncOutcome) -> Result<Value, HubError> {
     serde_json::to_value(outcome)
         .map_err(|error| HubError::Internal(format!("an outcome that cannot be written: {error}")))
 }

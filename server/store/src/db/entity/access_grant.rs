@@ -29,6 +29,8 @@ pub struct Model {
     pub created_at: Ts,
     /// Principal who gave it; absent for the first administrator.
     pub created_by: Option<i64>,
+    /// Standing order that gave it, and takes it back; its row may be gone.
+    pub order_id: Option<i64>,
 }
 
 /// How far a role reaches.

@@ -7,7 +7,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::db::entity::repo;
-use crate::db::entity::value::{Names, Ts};
+use crate::db::entity::value::{Names, RulesColumn, Ts};
 
 /// What to take from an upstream repository, and how often.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -32,7 +32,7 @@ pub struct Model {
     pub managed_by: ManagedBy,
     /// Whether the schedule is suspended.
     pub paused: bool,
-    /// Cron expression, UTC; absent for mirrors synced only by hand.
+    /// Cron expression, in the time zone of its rules; absent for mirrors synced only by hand.
     pub schedule: Option<String>,
     /// When it was made.
     pub created_at: Ts,
@@ -44,9 +44,17 @@ pub struct Model {
     pub last_job_id: Option<Uuid>,
     /// When a sync last succeeded.
     pub last_synced_at: Option<Ts>,
+    /// Standing order it belongs to, if it belongs to one.
+    pub order_id: Option<i64>,
+    /// Rules that have no column of their own here.
+    pub further_rules: RulesColumn,
+    /// Larger goes first.
+    pub priority: i32,
+    /// When its schedule wants it next; absent for mirrors synced only by hand.
+    pub next_run_at: Option<Ts>,
 }
 
-/// Who may change a mirror.
+/// Who may change a mirror, or an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 pub enum ManagedBy {

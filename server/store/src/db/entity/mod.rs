@@ -20,6 +20,7 @@ pub mod job;
 pub mod listing;
 pub mod listing_segment;
 pub mod mirror;
+pub mod mirror_order;
 pub mod multipart_part;
 pub mod multipart_upload;
 pub mod namespace;

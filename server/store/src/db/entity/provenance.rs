@@ -59,6 +59,9 @@ pub enum Way {
     /// They were in the store without a row, left by an attempt that died, and were read and hashed there.
     #[sea_orm(string_value = "found")]
     Found,
+    /// They were on a disk of the operator's and were put through staging like any others.
+    #[sea_orm(string_value = "seeded")]
+    Seeded,
 }
 
 /// None are declared: queries name their joins.

@@ -3,7 +3,7 @@
 //! The domain knows nothing of sea-orm, so each of its types that is stored has a column type: times, digests and lists
 //! here, enums in `choice`.
 
-use acervo_core::{CommitOid, GitOid, Selection, Sha256Digest, Timestamp};
+use acervo_core::{CommitOid, GitOid, Rules, Selection, Sha256Digest, Timestamp};
 use sea_orm::sea_query::{ArrayType, ColumnType, Nullable, ValueType, ValueTypeErr};
 use sea_orm::{
     ColIdx, DbErr, DeriveValueType, FromJsonQueryResult, IntoActiveValue, QueryResult, TryFromU64, TryGetError,
@@ -148,3 +148,8 @@ pub struct Names(pub Vec<String>);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
 #[serde(transparent)]
 pub struct SelectionColumn(pub Selection);
+
+/// Rules of a mirror.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, FromJsonQueryResult)]
+#[serde(transparent)]
+pub struct RulesColumn(pub Rules);

@@ -1,0 +1,87 @@
+//! What syncing the mirrors of a plan would do.
+
+use std::collections::BTreeSet;
+
+use acervo_core::{Order, Rules};
+use futures::{StreamExt, stream};
+
+use super::{Action, Budget, Forecast, ForecastRevision, Refusal, Steps, Totals};
+use crate::app::sync::{self, Progress, Subject};
+use crate::context::Hub;
+use crate::error::HubError;
+
+/// Repositories that are asked about at the same time; the client keeps to the upstream's limits below that.
+const ASKED_AT_ONCE: usize = 8;
+
+/// Asks for each mirror what a sync would do. What a sync would refuse is told as refused.
+pub(super) async fn forecast(hub: &Hub, orders: &[Order], steps: &mut Steps, progress: &Progress) -> Totals {
+    let total = steps.mirrors.iter().filter(|step| step.action != Action::Remove).count();
+    let asked: Vec<(usize, Result<Forecast, HubError>)> = stream::iter(steps.mirrors.iter().enumerate())
+        .filter(|(_, step)| std::future::ready(step.action != Action::Remove))
+        .map(|(index, step)| async move {
+            let rules = match (step.work.order, &step.work.existing) {
+                (Some(order), _) => &orders[order].rules,
+                (None, Some(mirror)) => &mirror.rules,
+                (None, None) => return (index, Err(HubError::Internal("a mirror without rules".to_owned()))),
+            };
+            let repo_id = step.work.existing.as_ref().map(|mirror| mirror.repo.id);
+            (index, of_mirror(hub, step, repo_id, rules).await)
+        })
+        .buffer_unordered(ASKED_AT_ONCE)
+        .enumerate()
+        .map(|(done, answer)| {
+            progress.phase(format!("asked about {} of {total} repositories", done + 1));
+            answer
+        })
+        .collect()
+        .await;
+    let mut totals = Totals { repos: total as u64, ..Totals::default() };
+    for (index, answer) in asked {
+        let step = &mut steps.mirrors[index];
+        match answer {
+            Ok(forecast) => {
+                totals.files.add(&forecast.totals);
+                totals.commits_to_publish += forecast.commits_to_publish;
+                totals.requests += forecast.requests;
+                step.sync = Some(forecast);
+            }
+            Err(error) => steps.refused.push(Refusal {
+                order: step.order.clone().unwrap_or_default(),
+                repo: step.upstream.clone(),
+                reason: error.to_string(),
+            }),
+        }
+    }
+    steps.refused.sort_by(|a, b| (&a.order, &a.repo).cmp(&(&b.order, &b.repo)));
+    let endpoints: BTreeSet<&str> = steps.mirrors.iter().map(|step| step.endpoint.as_str()).collect();
+    for endpoint in endpoints {
+        let left = hub.upstream_at(endpoint).ok().and_then(|client| client.requests_left());
+        totals.budgets.extend(left.map(|(requests_left, seconds)| Budget {
+            endpoint: endpoint.to_owned(),
+            requests_left,
+            seconds,
+        }));
+    }
+    totals
+}
+
+async fn of_mirror(
+    hub: &Hub,
+    step: &super::MirrorStep,
+    repo_id: Option<i64>,
+    rules: &Rules,
+) -> Result<Forecast, HubError> {
+    let subject = Subject { repo_id, kind: step.kind, endpoint: &step.endpoint, upstream_name: &step.upstream, rules };
+    let plan = sync::plan(hub, &subject, &Progress::default()).await?;
+    let revisions = plan
+        .revisions
+        .iter()
+        .map(|found| ForecastRevision { revision: found.revision.clone(), commit: found.commit })
+        .collect();
+    Ok(Forecast {
+        revisions,
+        totals: plan.totals(),
+        commits_to_publish: plan.commits.iter().filter(|planned| planned.fetch.is_some()).count() as u64,
+        requests: plan.requests(),
+    })
+}

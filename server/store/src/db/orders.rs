@@ -1,0 +1,133 @@
+//! Standing orders, and the roles they give.
+
+use acervo_core::{Order, Timestamp};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+
+use super::entity::access_grant::{self, Scope};
+use super::entity::choice::RoleColumn;
+use super::entity::mirror::ManagedBy;
+use super::entity::mirror_order;
+use crate::error::{Doing, StoreError};
+
+/// A standing order, as stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// Database id.
+    pub id: i64,
+    /// Who may change it.
+    pub managed_by: ManagedBy,
+    /// What it asks for.
+    pub order: Order,
+}
+
+/// Every order, by name.
+pub async fn all(db: &impl ConnectionTrait) -> Result<Vec<Stored>, StoreError> {
+    let rows = mirror_order::Entity::find()
+        .order_by_asc(mirror_order::Column::Name)
+        .all(db)
+        .await
+        .doing("reading standing orders")?;
+    rows.into_iter()
+        .map(|row| {
+            let order = serde_json::from_value(row.spec)
+                .map_err(|error| StoreError::Corrupt { what: format!("the standing order `{}`: {error}", row.name) })?;
+            Ok(Stored { id: row.id, managed_by: row.managed_by, order })
+        })
+        .collect()
+}
+
+/// Writes an order under its name, whether it is new or not; returns its database id.
+pub async fn put(
+    db: &impl ConnectionTrait,
+    order: &Order,
+    managed_by: ManagedBy,
+    created_by: Option<i64>,
+    at: Timestamp,
+) -> Result<i64, StoreError> {
+    let spec = serde_json::to_value(order)
+        .map_err(|error| StoreError::Corrupt { what: format!("the standing order `{}`: {error}", order.name) })?;
+    let row = mirror_order::ActiveModel {
+        id: ActiveValue::NotSet,
+        name: ActiveValue::Set(order.name.clone()),
+        managed_by: ActiveValue::Set(managed_by),
+        spec: ActiveValue::Set(spec),
+        created_at: ActiveValue::Set(at.into()),
+        updated_at: ActiveValue::Set(at.into()),
+        created_by: ActiveValue::Set(created_by),
+    };
+    let conflict = OnConflict::column(mirror_order::Column::Name)
+        .update_columns([mirror_order::Column::Spec, mirror_order::Column::UpdatedAt])
+        .to_owned();
+    mirror_order::Entity::insert(row)
+        .on_conflict(conflict)
+        .exec_without_returning(db)
+        .await
+        .doing("writing a standing order")?;
+    let row = mirror_order::Entity::find()
+        .filter(mirror_order::Column::Name.eq(&order.name))
+        .one(db)
+        .await
+        .doing("writing a standing order")?;
+    row.map(|row| row.id)
+        .ok_or_else(|| StoreError::Corrupt { what: format!("the standing order `{}`, which vanished", order.name) })
+}
+
+/// Removes an order.
+pub async fn remove(db: &impl ConnectionTrait, id: i64) -> Result<(), StoreError> {
+    mirror_order::Entity::delete_by_id(id).exec(db).await.doing("removing a standing order")?;
+    Ok(())
+}
+
+/// Principals whom an order has made readers of a repository.
+pub async fn readers(db: &impl ConnectionTrait, repo_id: i64) -> Result<Vec<i64>, StoreError> {
+    let rows = access_grant::Entity::find()
+        .filter(access_grant::Column::RepoId.eq(repo_id))
+        .filter(access_grant::Column::OrderId.is_not_null())
+        .all(db)
+        .await
+        .doing("reading who reads a mirror")?;
+    Ok(rows.into_iter().map(|row| row.principal_id).collect())
+}
+
+/// Makes exactly these principals readers of a repository by an order; roles that others gave stay.
+pub async fn set_readers(
+    db: &impl ConnectionTrait,
+    repo_id: i64,
+    order_id: i64,
+    principals: &[i64],
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    clear_readers(db, repo_id).await?;
+    for principal_id in principals {
+        let row = access_grant::ActiveModel {
+            id: ActiveValue::NotSet,
+            principal_id: ActiveValue::Set(*principal_id),
+            scope: ActiveValue::Set(Scope::Repo),
+            namespace_id: ActiveValue::Set(None),
+            repo_id: ActiveValue::Set(Some(repo_id)),
+            role: ActiveValue::Set(RoleColumn::Reader),
+            created_at: ActiveValue::Set(at.into()),
+            created_by: ActiveValue::Set(None),
+            order_id: ActiveValue::Set(Some(order_id)),
+        };
+        let ignore = OnConflict::new().do_nothing().to_owned();
+        access_grant::Entity::insert(row)
+            .on_conflict(ignore)
+            .exec_without_returning(db)
+            .await
+            .doing("giving a role")?;
+    }
+    Ok(())
+}
+
+/// Takes back the roles that orders gave on a repository.
+pub async fn clear_readers(db: &impl ConnectionTrait, repo_id: i64) -> Result<(), StoreError> {
+    access_grant::Entity::delete_many()
+        .filter(access_grant::Column::RepoId.eq(repo_id))
+        .filter(access_grant::Column::OrderId.is_not_null())
+        .exec(db)
+        .await
+        .doing("taking back roles")?;
+    Ok(())
+}
