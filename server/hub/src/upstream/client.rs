@@ -1,7 +1,7 @@
 //! The client: what it is made of, and how it is made from its configuration.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use reqwest::{Certificate, Proxy, RequestBuilder};
 use url::Url;
 
 use super::address::{Guard, GuardedResolver};
+use super::budget::{Budget, Ledger, Quota, Urgency};
 use super::config::{Config, Secret};
 use super::error::UpstreamError;
 use super::limits::{Backoff, Pace, REDIRECTS_MAX};
@@ -28,6 +29,8 @@ pub(super) const NO_TOKEN: &str = "\n";
 #[derive(Clone)]
 pub struct Client {
     pub(super) inner: Arc<Inner>,
+    /// Whether somebody waits for what is asked.
+    pub(super) urgency: Urgency,
 }
 
 pub(super) struct Inner {
@@ -35,6 +38,8 @@ pub(super) struct Inner {
     endpoint_text: String,
     pub(super) endpoint: Url,
     pub(super) token: Option<Secret>,
+    /// Which setting has the token, or would have it, in words.
+    pub(super) setting: String,
     /// For the endpoint: follows redirects on its own origin only, and hands back the others.
     pub(super) hub: reqwest::Client,
     /// Whether requests go through a proxy.
@@ -54,16 +59,46 @@ pub(super) struct Inner {
     pub(super) range_bytes: u64,
 }
 
+/// Whose token a client sends.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Whose {
+    /// What tells its budgets apart from those of other tokens; empty for the token of all.
+    pub(super) source: String,
+    /// Which setting has the token, in words.
+    pub(super) setting: String,
+}
+
+impl Default for Whose {
+    fn default() -> Self {
+        Whose { source: String::new(), setting: "`upstream.token_file`".to_owned() }
+    }
+}
+
 impl Client {
     /// A client that shares its limits with no other; see [`Client::sharing`].
     pub fn new(config: &Config) -> Result<Self, UpstreamError> {
         Client::sharing(config, &Throughput::new(0, config.bandwidth_bytes_per_second))
     }
 
+    /// The same client for work of this urgency.
+    pub fn with_urgency(&self, urgency: Urgency) -> Client {
+        Client { inner: Arc::clone(&self.inner), urgency }
+    }
+
     /// Checks the configuration and reads the files it names; connects to nothing yet.
     ///
     /// All clients that are given the same `throughput` keep to it together.
     pub fn sharing(config: &Config, throughput: &Throughput) -> Result<Self, UpstreamError> {
+        Client::making(config, throughput, None, &Whose::default())
+    }
+
+    /// The same, with budgets that all processes share, and the words for whose token is sent.
+    pub(super) fn making(
+        config: &Config,
+        throughput: &Throughput,
+        ledger: Option<&Ledger>,
+        whose: &Whose,
+    ) -> Result<Self, UpstreamError> {
         check_limits(config)?;
         let endpoint = parse_endpoint(&config.endpoint)?;
         let endpoint_text = endpoint.as_str().trim_end_matches('/').to_owned();
@@ -114,7 +149,20 @@ impl Client {
             .build()
             .map_err(|error| UpstreamError::Config(format!("no hub client can be made: {error}")))?;
 
+        let clock = ledger.map(|ledger| Arc::clone(&ledger.clock)).unwrap_or_default();
+        let pace = |sort: &str, requests: u64| {
+            let quota = Quota {
+                requests,
+                window_seconds: config.window_seconds,
+                interactive_percent: config.interactive_percent,
+            };
+            let source = format!("{endpoint_text} {sort}{}", whose.source);
+            Pace::new(config.concurrency, Arc::clone(&clock), Budget::new(ledger.cloned(), source, quota))
+        };
         let inner = Inner {
+            answers: pace("requests", config.requests_per_window),
+            transfers: pace("resolves", config.resolves_per_window),
+            setting: whose.setting.clone(),
             endpoint_text,
             endpoint,
             token,
@@ -125,13 +173,11 @@ impl Client {
             discovery,
             attempts_max: config.attempts_max,
             backoff: Backoff::new(Duration::from_millis(config.retry_base_milliseconds)),
-            answers: Pace::new(config.concurrency),
-            transfers: Pace::new(config.concurrency),
             throughput: throughput.clone(),
             ranges_at_once: config.ranges_at_once,
             range_bytes: config.range_bytes,
         };
-        Ok(Client { inner: Arc::new(inner) })
+        Ok(Client { inner: Arc::new(inner), urgency: Urgency::default() })
     }
 
     /// Base URL of the hub, without a trailing slash.
@@ -172,6 +218,7 @@ fn check_limits(config: &Config) -> Result<(), UpstreamError> {
         ("concurrency", config.concurrency as u64),
         ("ranges_at_once", config.ranges_at_once as u64),
         ("range_bytes", config.range_bytes),
+        ("window_seconds", config.window_seconds),
     ];
     for (name, value) in limits {
         if value == 0 {
@@ -181,7 +228,7 @@ fn check_limits(config: &Config) -> Result<(), UpstreamError> {
     Ok(())
 }
 
-fn parse_endpoint(text: &str) -> Result<Url, UpstreamError> {
+pub(super) fn parse_endpoint(text: &str) -> Result<Url, UpstreamError> {
     let usable = |url: &Url| {
         matches!(url.scheme(), "http" | "https")
             && url.has_host()
@@ -201,15 +248,26 @@ fn parse_endpoint(text: &str) -> Result<Url, UpstreamError> {
 }
 
 fn token(config: &Config) -> Result<Option<Secret>, UpstreamError> {
-    let token = match (&config.token, &config.token_file) {
-        (Some(_), Some(_)) => return refuse("`upstream.token` and `upstream.token_file` are both set; remove one"),
+    read_token(config.token.as_ref(), config.token_file.as_deref(), "upstream")
+}
+
+/// The token that a section of the configuration gives, or names the file of.
+pub(super) fn read_token(
+    token: Option<&Secret>,
+    file: Option<&Path>,
+    section: &str,
+) -> Result<Option<Secret>, UpstreamError> {
+    let token = match (token, file) {
+        (Some(_), Some(_)) => {
+            return refuse(format!("`{section}.token` and `{section}.token_file` are both set; remove one"));
+        }
         (None, None) => return Ok(None),
         (Some(token), None) => token.expose().trim().to_owned(),
         (None, Some(path)) => match std::fs::read_to_string(path) {
             Ok(text) => text.trim().to_owned(),
             Err(error) => {
                 return refuse(format!(
-                    "the file `{}` of `upstream.token_file` cannot be read: {error}; check its path and permissions",
+                    "the file `{}` of `{section}.token_file` cannot be read: {error}; check its path and permissions",
                     path.display()
                 ));
             }

@@ -14,6 +14,7 @@
 
 mod address;
 mod answer;
+mod budget;
 mod client;
 mod config;
 mod crosscheck;
@@ -33,8 +34,9 @@ mod throughput;
 mod transfer;
 
 pub use address::is_forbidden_target;
+pub use budget::{Ledger, Urgency};
 pub use client::Client;
-pub use config::{Config, Secret};
+pub use config::{Config, Credential, Secret};
 pub use crosscheck::cross_check;
 pub use discovery::{SiblingFile, SnapshotInfo, UpstreamCommit, UpstreamRef};
 pub use error::UpstreamError;

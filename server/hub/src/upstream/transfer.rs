@@ -258,7 +258,7 @@ impl Transfer<'_> {
         if rest.is_empty() {
             return Ok(());
         }
-        let _place = inner.transfers.enter().await.map_err(too_long)?;
+        let _place = inner.transfers.enter(self.client.urgency.patience()).await.map_err(too_long)?;
         let _shared_place = inner.throughput.enter().await;
         let response = self.answer(&rest).await?;
         match check_extent(self.wanted.entry, &response, &rest)? {

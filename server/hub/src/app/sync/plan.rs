@@ -15,7 +15,7 @@ use crate::app::sync::DEFAULT_REVISION;
 use crate::app::sync::progress::Progress;
 use crate::context::Hub;
 use crate::error::HubError;
-use crate::upstream::{Client, SnapshotInfo, UpstreamRef};
+use crate::upstream::{Client, SnapshotInfo, UpstreamRef, Urgency};
 
 pub(super) use commit::{compare, plan_commit};
 
@@ -33,6 +33,10 @@ pub struct Subject<'a> {
     pub endpoint: &'a str,
     /// Name of the repository there.
     pub upstream_name: &'a str,
+    /// Namespace here that it is for.
+    pub organization: &'a str,
+    /// Whether somebody waits for it.
+    pub urgency: Urgency,
     /// What is followed and held.
     pub rules: &'a Rules,
 }
@@ -44,6 +48,8 @@ impl<'a> From<&'a Mirror> for Subject<'a> {
             kind: mirror.repo.kind,
             endpoint: &mirror.endpoint,
             upstream_name: &mirror.upstream_name,
+            organization: mirror.repo.name.namespace(),
+            urgency: Urgency::Interactive,
             rules: &mirror.rules,
         }
     }
@@ -177,7 +183,7 @@ impl Plan {
 ///
 /// An unchanged repository costs one request: its refs; and one for each branch of which more than the head is followed.
 pub async fn plan(hub: &Hub, subject: &Subject<'_>, progress: &Progress) -> Result<Plan, HubError> {
-    let client = hub.upstream_at(subject.endpoint)?;
+    let client = hub.upstream_at(subject.endpoint, subject.organization)?.with_urgency(subject.urgency);
     progress.phase("asking upstream for its revisions");
     let upstream_refs = client.refs(subject.kind, subject.upstream_name).await?;
     let mut requests_to_ask = 1;

@@ -6,7 +6,7 @@ use acervo_store::db::jobs::{Job, Lease};
 use acervo_store::db::mirrors::{self, Mirror};
 use serde_json::Value;
 
-use crate::app::sync::{self, Progress, SyncOutcome, SyncPayload};
+use crate::app::sync::{self, Progress, Source, SyncOutcome, SyncPayload};
 use crate::context::Hub;
 use crate::error::HubError;
 
@@ -17,13 +17,15 @@ pub(super) async fn perform(hub: &Hub, job: &Job, lease: Lease, progress: &Arc<P
     let mut outcome = SyncOutcome::default();
     if let Some(pin) = &payload.pin {
         if let Some(mirror) = mirrors::by_id(hub.db().reader(), payload.mirror_id).await? {
-            outcome = sync::run_pinned(hub, &mirror, pin, lease, progress).await?;
+            outcome =
+                sync::run_pinned(hub, &Source::of(hub, &mirror, payload.urgency())?, pin, lease, progress).await?;
         }
         return told(&outcome);
     }
     let mut order = mirrors::by_id(hub.db().reader(), payload.mirror_id).await?;
     while let Some(mirror) = order {
-        outcome.add(sync::run(hub, &mirror, lease, progress).await?);
+        let source = Source::of(hub, &mirror, payload.urgency())?;
+        outcome.add(sync::run(hub, &source, lease, progress).await?);
         // An order that was changed meanwhile found this job under way and queued none of its own.
         let now = mirrors::by_id(hub.db().reader(), payload.mirror_id).await?;
         let differs = |now: &Mirror| {

@@ -37,5 +37,6 @@ pub mod repo_tag;
 pub mod terms;
 pub mod terms_consent;
 pub mod tree_entry;
+pub mod upstream_budget;
 pub mod value;
 pub mod worker;
