@@ -77,6 +77,11 @@ impl Hub {
         Ok(self.inner.upstreams.at(endpoint, organization)?)
     }
 
+    /// Every upstream.
+    pub fn upstreams(&self) -> &Upstreams {
+        &self.inner.upstreams
+    }
+
     /// What is remembered between requests.
     pub fn caches(&self) -> &Caches {
         &self.inner.caches

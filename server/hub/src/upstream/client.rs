@@ -31,6 +31,8 @@ pub struct Client {
     pub(super) inner: Arc<Inner>,
     /// Whether somebody waits for what is asked.
     pub(super) urgency: Urgency,
+    /// How many transfers and bytes at once; shared with the clients of other upstreams.
+    pub(super) throughput: Throughput,
 }
 
 pub(super) struct Inner {
@@ -53,8 +55,6 @@ pub(super) struct Inner {
     /// Metadata requests; apart from transfers, which may hold their places for hours.
     pub(super) answers: Pace,
     pub(super) transfers: Pace,
-    /// Shared with the clients of other upstreams.
-    pub(super) throughput: Throughput,
     pub(super) ranges_at_once: usize,
     pub(super) range_bytes: u64,
 }
@@ -82,7 +82,12 @@ impl Client {
 
     /// The same client for work of this urgency.
     pub fn with_urgency(&self, urgency: Urgency) -> Client {
-        Client { inner: Arc::clone(&self.inner), urgency }
+        Client { urgency, ..self.clone() }
+    }
+
+    /// The same client, within a narrower limit of bytes a second.
+    pub fn within(&self, narrower: &Throughput) -> Client {
+        Client { throughput: self.throughput.narrowed(narrower), ..self.clone() }
     }
 
     /// Checks the configuration and reads the files it names; connects to nothing yet.
@@ -173,11 +178,10 @@ impl Client {
             discovery,
             attempts_max: config.attempts_max,
             backoff: Backoff::new(Duration::from_millis(config.retry_base_milliseconds)),
-            throughput: throughput.clone(),
             ranges_at_once: config.ranges_at_once,
             range_bytes: config.range_bytes,
         };
-        Ok(Client { inner: Arc::new(inner), urgency: Urgency::default() })
+        Ok(Client { inner: Arc::new(inner), urgency: Urgency::default(), throughput: throughput.clone() })
     }
 
     /// Base URL of the hub, without a trailing slash.

@@ -20,6 +20,8 @@ pub struct Upstreams {
     ledger: Option<Ledger>,
     credentials: Vec<Known>,
     others: Mutex<HashMap<(String, Whose), Client>>,
+    /// Limits of bandwidth windows, by what shares one and by its bytes a second.
+    windows: Mutex<HashMap<(String, u64), Throughput>>,
 }
 
 /// A token of the configuration, and what it is for.
@@ -37,7 +39,15 @@ impl Upstreams {
         let throughput = Throughput::new(transfers_at_once, config.bandwidth_bytes_per_second);
         let configured = Client::making(config, &throughput, ledger.as_ref(), &Whose::default())?;
         let credentials = credentials(config, configured.endpoint())?;
-        Ok(Upstreams { config: config.clone(), configured, throughput, ledger, credentials, others: Mutex::default() })
+        let (others, windows) = (Mutex::default(), Mutex::default());
+        Ok(Upstreams { config: config.clone(), configured, throughput, ledger, credentials, others, windows })
+    }
+
+    /// The limit of a bandwidth window, which all that share `key` keep to together.
+    pub fn window(&self, key: &str, bytes_per_second: u64) -> Throughput {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let limit = windows.entry((key.to_owned(), bytes_per_second));
+        limit.or_insert_with(|| Throughput::new(0, bytes_per_second)).clone()
     }
 
     /// The configured upstream, with the token that is for all.

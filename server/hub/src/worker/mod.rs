@@ -16,9 +16,11 @@ use uuid::Uuid;
 
 use crate::app::catalog;
 use crate::app::events;
+use crate::app::schedule;
 use crate::app::sync::{self, Progress};
 use crate::context::Hub;
 use crate::error::HubError;
+use crate::upstream::UpstreamError;
 
 /// How jobs are worked off.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -67,6 +69,7 @@ pub async fn run(hub: Hub, shutdown: CancellationToken) {
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(announce(hub.clone(), id, shutdown.clone()));
     tasks.spawn(housekeeping(hub.clone(), shutdown.clone()));
+    tasks.spawn(scheduling(hub.clone(), shutdown.clone()));
     for _ in 0..hub.config().worker.jobs_at_once {
         tasks.spawn(work(hub.clone(), id, shutdown.clone()));
     }
@@ -86,6 +89,18 @@ async fn announce(hub: Hub, id: Uuid, shutdown: CancellationToken) {
         let now = hub.now();
         queue::worker_alive(hub.db().writer(), id, host.trim(), std::process::id(), now).await?;
         queue::forget_workers(hub.db().writer(), now.plus_seconds(-10 * WORKER_DEAD_SECONDS)).await?;
+        Ok(())
+    })
+    .await;
+}
+
+/// Queues what schedules want.
+async fn scheduling(hub: Hub, shutdown: CancellationToken) {
+    if hub.config().worker.jobs_at_once == 0 {
+        return;
+    }
+    every(Duration::from_secs(hub.config().worker.poll_seconds.max(1)), &shutdown, || async {
+        schedule::queue_due(&hub).await?;
         Ok(())
     })
     .await;
@@ -210,6 +225,18 @@ fn ending(hub: &Hub, job: &Job, result: Result<serde_json::Value, HubError>) -> 
             return None;
         }
         _ => {}
+    }
+    let waits = match &error {
+        HubError::Waits { until, .. } => Some(*until),
+        // The upstream has said when: to ask earlier would only cost another refusal.
+        HubError::Upstream(UpstreamError::RateLimited { retry_after: Some(wait), .. }) => {
+            Some(hub.now().plus_seconds(i64::try_from(wait.as_secs()).unwrap_or(i64::MAX).saturating_add(1)))
+        }
+        _ => None,
+    };
+    if let Some(run_at) = waits {
+        tracing::info!(job.id = %job.id, "a job goes on at {run_at}: {error}");
+        return Some(Ending::Deferred { reason: error.to_string(), run_at });
     }
     if error.is_transient() && job.attempts < job.attempts_max {
         let wait = RETRY_SECONDS << (job.attempts - 1).clamp(0, 6);

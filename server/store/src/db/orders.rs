@@ -40,6 +40,12 @@ pub async fn all(db: &impl ConnectionTrait) -> Result<Vec<Stored>, StoreError> {
         .collect()
 }
 
+/// What the orders of the mirrors file ask for, by name.
+pub async fn of_file(db: &impl ConnectionTrait) -> Result<Vec<Order>, StoreError> {
+    let stored = all(db).await?;
+    Ok(stored.into_iter().filter(|stored| stored.managed_by == ManagedBy::File).map(|stored| stored.order).collect())
+}
+
 /// Writes an order under its name, whether it is new or not; returns its database id.
 pub async fn put(
     db: &impl ConnectionTrait,

@@ -14,6 +14,7 @@ use crate::app::events::{self, Told};
 use crate::app::gates;
 use crate::app::identity::demand;
 use crate::app::mirrors::{NewRepository, make_repo};
+use crate::app::schedule::sync_subject;
 use crate::app::sync::Progress;
 use crate::context::Hub;
 use crate::error::HubError;
@@ -30,9 +31,7 @@ pub async fn apply(hub: &Hub, caller: &Caller, orders: &[Order], progress: &Prog
 
 /// Looks again for what the orders of the file find: what is new is mirrored, and synced at once.
 pub async fn refresh(hub: &Hub, progress: &Progress) -> Result<Steps, HubError> {
-    let stored = rows::all(hub.db().reader()).await?;
-    let orders: Vec<Order> =
-        stored.into_iter().filter(|stored| stored.managed_by == ManagedBy::File).map(|stored| stored.order).collect();
+    let orders = rows::of_file(hub.db().reader()).await?;
     carry_out(hub, &Caller::System, &orders, Urgency::Background, progress).await
 }
 
@@ -48,6 +47,10 @@ async fn carry_out(
     let tx = hub.db().begin().await?;
     // Whoever else adds mirrors or namespaces waits; what is compared below is what is changed.
     generation::lock(&tx).await?;
+    // Somebody has applied another file since these orders were read: what it wants was looked for then.
+    if urgency == Urgency::Background && rows::of_file(&tx).await? != orders {
+        return Ok(Steps::default());
+    }
     let steps = compare::compare(hub, orders, &discovery).await?;
     if !steps.changes() {
         return Ok(steps);
@@ -100,7 +103,7 @@ async fn tell(
 
 /// When a mirror is due next by an order, if its schedule says so.
 fn next_run(order: &Order, repo: &Repo, now: Timestamp) -> Option<Timestamp> {
-    order.rules.timing.next_run(&format!("{}:{}", repo.kind, repo.name.lower()), now)
+    order.rules.timing.next_run(&sync_subject(repo.kind, &repo.name.lower()), now)
 }
 
 fn standing(order: &Order, order_id: i64, repo: &Repo, existing: Option<&Mirror>, now: Timestamp) -> Standing {

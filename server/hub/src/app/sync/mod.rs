@@ -11,9 +11,11 @@ mod progress;
 mod recorder;
 mod run;
 mod seed;
+mod windows;
 
 use acervo_core::access::Caller;
 use acervo_core::lock::Pin;
+use acervo_core::order::Window;
 use acervo_core::{CommitOid, Role};
 use acervo_store::db::jobs::{self, NewJob};
 use acervo_store::db::mirrors::{self, Mirror};
@@ -122,16 +124,21 @@ pub struct SyncedRevision {
 pub struct Source<'a> {
     /// The mirror.
     pub mirror: &'a Mirror,
-    /// A client with the token of its organisation.
+    /// A client with the token of its organisation, within the limit of the window that is open.
     pub client: Client,
     urgency: Urgency,
+    window: Option<Window>,
 }
 
 impl<'a> Source<'a> {
     /// The way to the upstream of a mirror.
     pub fn of(hub: &Hub, mirror: &'a Mirror, urgency: Urgency) -> Result<Self, HubError> {
-        let client = hub.upstream_at(&mirror.endpoint, mirror.repo.name.namespace())?.with_urgency(urgency);
-        Ok(Source { mirror, client, urgency })
+        let mut client = hub.upstream_at(&mirror.endpoint, mirror.repo.name.namespace())?.with_urgency(urgency);
+        let window = windows::open(hub, mirror, urgency);
+        if let Some(rate) = window.as_ref().and_then(|window| window.bytes_per_second) {
+            client = client.within(&hub.upstreams().window(&windows::shared_by(mirror), rate));
+        }
+        Ok(Source { mirror, client, urgency, window })
     }
 
     /// What a plan of it is for.

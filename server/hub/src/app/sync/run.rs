@@ -18,7 +18,7 @@ use crate::app::sync::fetch::{Route, fetch_all};
 use crate::app::sync::pinned::check_contents;
 use crate::app::sync::plan::{MissingContent, Plan, PlannedFetch, PlannedRevision, compare, plan};
 use crate::app::sync::progress::Progress;
-use crate::app::sync::{Source, SyncOutcome, SyncedRevision};
+use crate::app::sync::{Source, SyncOutcome, SyncedRevision, windows};
 use crate::context::Hub;
 use crate::error::HubError;
 use crate::upstream::SnapshotInfo;
@@ -73,7 +73,13 @@ pub(super) async fn carry_out(
             plan.revisions.iter().filter(|revision| revision.commit == planned.oid).collect();
         publication.refs = moved_refs(hub, mirror, &revisions).await?;
         if let Some(fetch) = &planned.fetch {
-            let fetched = fetch_commit(hub, source, planned.oid, fetch, lease, progress).await?;
+            if !fetch.missing.is_empty() {
+                windows::check(hub, source)?;
+            }
+            let fetched = tokio::select! {
+                fetched = fetch_commit(hub, source, planned.oid, fetch, lease, progress) => fetched?,
+                closed = windows::closed(hub, source) => return Err(closed),
+            };
             if let Some(pin) = pin {
                 check_contents(hub, mirror, pin, planned.oid, fetched.served_listing_id).await?;
             }
