@@ -9,6 +9,7 @@ mod lease;
 use std::sync::Arc;
 use std::time::Duration;
 
+use acervo_store::db::commit;
 use acervo_store::db::jobs::{self as queue, Ending, Job, Lease};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -197,13 +198,33 @@ pub async fn run_once(
     let ending = ending(hub, &job, result);
     let view = serde_json::to_value(progress.view()).ok();
     if let Some(ending) = ending {
-        queue::finish(hub.db().writer(), lease, ending, view, hub.now()).await?;
+        end(hub, &job, lease, ending, view).await?;
     }
     // However it ended: what this attempt left half done, another one may have completed in its place.
     if let Err(error) = sync::sweep_leftovers(hub).await {
         tracing::warn!(job.id = %job.id, error = %error, "what a job left in staging could not be looked through");
     }
     Ok(true)
+}
+
+/// Writes how an attempt ended; a sync that is given up is told as an event.
+async fn end(
+    hub: &Hub,
+    job: &Job,
+    lease: Lease,
+    ending: Ending,
+    view: Option<serde_json::Value>,
+) -> Result<(), HubError> {
+    let failure = match &ending {
+        Ending::Failed { error, .. } => Some(error.clone()),
+        _ => None,
+    };
+    let tx = hub.db().begin().await?;
+    let held = queue::finish(&tx, lease, ending, view, hub.now()).await?;
+    if let Some(error) = failure.filter(|_| held) {
+        jobs::tell_failure(hub, &tx, job, &error).await?;
+    }
+    Ok(commit(tx).await?)
 }
 
 const SHUT_DOWN: &str = "interrupted because this process ends";

@@ -11,6 +11,7 @@ mod progress;
 mod recorder;
 mod run;
 mod seed;
+mod watch;
 mod windows;
 
 use acervo_core::access::Caller;

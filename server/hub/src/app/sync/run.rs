@@ -18,7 +18,7 @@ use crate::app::sync::fetch::{Route, fetch_all};
 use crate::app::sync::pinned::check_contents;
 use crate::app::sync::plan::{MissingContent, Plan, PlannedFetch, PlannedRevision, compare, plan};
 use crate::app::sync::progress::Progress;
-use crate::app::sync::{Source, SyncOutcome, SyncedRevision, windows};
+use crate::app::sync::{Source, SyncOutcome, SyncedRevision, watch, windows};
 use crate::context::Hub;
 use crate::error::HubError;
 use crate::upstream::SnapshotInfo;
@@ -36,8 +36,15 @@ pub async fn run(
     lease: Lease,
     progress: &Arc<Progress>,
 ) -> Result<SyncOutcome, HubError> {
-    let plan = plan(hub, &source.subject(), progress).await?;
-    note_upstream_refs(hub, source.mirror, &plan).await?;
+    let plan = match plan(hub, &source.subject(), progress).await {
+        Ok(plan) => plan,
+        Err(error) => {
+            watch::note_failure(hub, source, &error).await?;
+            return Err(error);
+        }
+    };
+    progress.phase("looking for what else has changed");
+    watch::observe(hub, source, &plan).await?;
     carry_out(hub, source, &plan, None, lease, progress).await
 }
 
@@ -99,15 +106,6 @@ pub(super) async fn carry_out(
     mirrors::note_synced(hub.db().writer(), mirror.id, hub.now()).await?;
     progress.phase("up to date");
     Ok(outcome)
-}
-
-/// Notes where upstream has its refs, without moving ours.
-async fn note_upstream_refs(hub: &Hub, mirror: &Mirror, plan: &Plan) -> Result<(), HubError> {
-    let tx = hub.db().begin().await?;
-    for found in &plan.upstream_refs {
-        refs::note_upstream(&tx, mirror.repo.id, found.kind, &found.name, found.target, hub.now()).await?;
-    }
-    Ok(commit(tx).await?)
 }
 
 /// Refs of these revisions that do not serve their commit yet.
