@@ -127,6 +127,8 @@ pub struct Source<'a> {
     pub mirror: &'a Mirror,
     /// A client with the token of its organisation, within the limit of the window that is open.
     pub client: Client,
+    /// Other hubs of its order, which are asked for files of the same commits when the first one fails.
+    others: Vec<Client>,
     urgency: Urgency,
     window: Option<Window>,
 }
@@ -134,12 +136,18 @@ pub struct Source<'a> {
 impl<'a> Source<'a> {
     /// The way to the upstream of a mirror.
     pub fn of(hub: &Hub, mirror: &'a Mirror, urgency: Urgency) -> Result<Self, HubError> {
-        let mut client = hub.upstream_at(&mirror.endpoint, mirror.repo.name.namespace())?.with_urgency(urgency);
         let window = windows::open(hub, mirror, urgency);
-        if let Some(rate) = window.as_ref().and_then(|window| window.bytes_per_second) {
-            client = client.within(&hub.upstreams().window(&windows::shared_by(mirror), rate));
-        }
-        Ok(Source { mirror, client, urgency, window })
+        let rate = window.as_ref().and_then(|window| window.bytes_per_second);
+        let at = |endpoint: &str| {
+            let client = hub.upstream_at(endpoint, mirror.repo.name.namespace())?.with_urgency(urgency);
+            Ok::<_, HubError>(match rate {
+                Some(rate) => client.within(&hub.upstreams().window(&windows::shared_by(mirror), rate)),
+                None => client,
+            })
+        };
+        let others = mirror.rules.upstreams.iter().filter(|endpoint| **endpoint != mirror.endpoint);
+        let others = others.map(|endpoint| at(endpoint)).collect::<Result<_, _>>()?;
+        Ok(Source { mirror, client: at(&mirror.endpoint)?, others, urgency, window })
     }
 
     /// What a plan of it is for.

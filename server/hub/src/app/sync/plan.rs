@@ -159,14 +159,17 @@ impl PlannedFetch {
 
 impl Plan {
     /// Requests to the hub that a sync of this takes, if none has to be made twice: what is asked each time; for each
-    /// commit its description, its listing and its log; one for each file.
+    /// commit its description, its listing and its log; one for each file. Branches whose history was rewritten take more.
     pub fn requests(&self) -> u64 {
         let of_commit = |fetch: &PlannedFetch| {
             let pages = fetch.upstream.entries().count().div_ceil(ENTRIES_PER_PAGE).max(1);
             2 + pages as u64 + fetch.missing.len() as u64
         };
         let commits: u64 = self.commits.iter().filter_map(|planned| planned.fetch.as_ref()).map(of_commit).sum();
-        self.requests_to_ask + commits
+        // What the hub says of the repository now comes with the first commit, or is asked for by itself.
+        let first = self.revisions.first().map(|revision| revision.commit);
+        let comes_along = self.commits.iter().any(|planned| Some(planned.oid) == first && planned.fetch.is_some());
+        self.requests_to_ask + commits + u64::from(first.is_some() && !comes_along)
     }
 
     /// The plan in numbers.
@@ -181,7 +184,8 @@ impl Plan {
 
 /// Asks upstream what the revisions stand for, and compares with what is here.
 ///
-/// An unchanged repository costs one request: its refs; and one for each branch of which more than the head is followed.
+/// An unchanged repository costs one request: its refs; and one for each branch of which more than the head is followed. A
+/// sync adds one, for what else the hub says of the repository.
 pub async fn plan(hub: &Hub, subject: &Subject<'_>, progress: &Progress) -> Result<Plan, HubError> {
     let client = hub.upstream_at(subject.endpoint, subject.organization)?.with_urgency(subject.urgency);
     progress.phase("asking upstream for its revisions");

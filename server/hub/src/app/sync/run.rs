@@ -135,7 +135,7 @@ async fn fetch_commit(
     let prepared = prepare(hub, source, oid, fetch, progress).await?;
     progress.phase("fetching");
     let route = Route {
-        client: source.client.clone(),
+        clients: std::iter::once(&source.client).chain(&source.others).cloned().collect(),
         kind: mirror.repo.kind,
         upstream_name: mirror.upstream_name.clone(),
         repo_id: mirror.repo.id,

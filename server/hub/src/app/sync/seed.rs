@@ -80,7 +80,7 @@ pub async fn seed(
         let prepared = prepare(hub, &source, planned.oid, fetch, progress).await?;
         progress.phase("copying and verifying");
         let route = Arc::new(Route {
-            client: source.client.clone(),
+            clients: vec![source.client.clone()],
             kind: mirror.repo.kind,
             upstream_name: mirror.upstream_name.clone(),
             repo_id: mirror.repo.id,
