@@ -65,7 +65,7 @@ async fn an_unchanged_repository_costs_a_handful_of_requests_and_no_bytes() {
     assert!(!outcome.revisions[0].changed);
     assert_eq!(outcome.files_fetched, 0);
     let requests = upstream.requests();
-    assert_eq!(requests.len(), 1, "its refs alone are asked for: {requests:#?}");
+    assert_eq!(requests.len(), 2, "its refs, and what the hub says of it: {requests:#?}");
     assert_eq!(upstream.cdn_bytes(), bytes_before);
 }
 

@@ -4,6 +4,7 @@
 //! async runtime and no framework, so each rule can be tested alone.
 
 pub mod access;
+pub mod budget;
 pub mod card;
 pub mod catalog;
 pub mod collection;

@@ -6,6 +6,7 @@ use acervo_core::{Caller, Timestamp};
 use acervo_store::blob::BlobStore;
 use acervo_store::db::Database;
 
+use crate::app::budgets::SharedBudgets;
 use crate::app::cache::Caches;
 use crate::app::catalog;
 use crate::clock::Clock;
@@ -13,7 +14,7 @@ use crate::config::Config;
 use crate::error::HubError;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::upstream::{self, Ledger, Upstreams};
+use crate::upstream::{self, Upstreams};
 
 /// One installation, as a process sees it; clones share everything.
 #[derive(Clone, Debug)]
@@ -40,7 +41,7 @@ impl Hub {
         acervo_migrations::up(db.writer()).await.map_err(|source| HubError::Migration(source.to_string()))?;
         let blobs = BlobStore::open(&config.storage, &config.staging, &db).await?;
         let clock = Arc::new(Clock::default());
-        let ledger = Ledger { db: db.clone(), clock: Arc::clone(&clock) };
+        let ledger = Arc::new(SharedBudgets::new(&db, &clock));
         let upstreams = Upstreams::new(&config.upstream, config.sync.transfers_at_once, Some(ledger))?;
         let metrics = Metrics::new();
         let caches = Caches::new(&metrics);

@@ -4,6 +4,7 @@
 //! knows status codes, headers or SQL. Transactions are opened here only, and none is held across network or object
 //! I/O.
 
+pub mod budgets;
 pub mod cache;
 pub mod catalog;
 pub mod collections;

@@ -3,12 +3,13 @@
 //! A few requests are taken from the database at a time. Work that somebody waits for may use all of a window, work that
 //! nobody waits for leaves a part of it alone.
 
+use std::fmt;
 use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::Duration;
 
 use acervo_core::Timestamp;
-use acervo_store::db::Database;
-use acervo_store::db::budgets::{self, Asked, Given};
+use acervo_core::budget::{Asked, Given};
+use futures::future::BoxFuture;
 use tokio::sync::Mutex;
 
 use super::limits::{OBEYED_WAIT_MAX, millis};
@@ -26,14 +27,34 @@ const BACKGROUND_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Requests that the server says are left, below which work that nobody waits for makes none.
 const LEFT_FOR_OTHERS: u64 = 20;
 
-/// Where budgets are kept, and by which time.
-#[derive(Clone, Debug)]
-pub struct Ledger {
-    /// The database that all processes share.
-    pub db: Database,
-    /// The time.
-    pub clock: Arc<Clock>,
+/// Where the budgets are kept that all processes share.
+pub trait Ledger: fmt::Debug + Send + Sync {
+    /// The time by which they are kept.
+    fn clock(&self) -> &Arc<Clock>;
+
+    /// Takes requests of a window, all or none.
+    fn take<'a>(&'a self, asked: Asked<'a>) -> BoxFuture<'a, Result<Given, LedgerError>>;
+
+    /// Until when upstream wants no requests, if that is still to come.
+    fn held_until<'a>(
+        &'a self,
+        source: &'a str,
+        background: bool,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<Timestamp>, LedgerError>>;
+
+    /// Lets nobody ask before a time; or nobody for whose work no one waits.
+    fn hold<'a>(
+        &'a self,
+        source: &'a str,
+        background_only: bool,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), LedgerError>>;
 }
+
+/// Why a ledger cannot be read or written.
+pub type LedgerError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Whether somebody waits for what a request is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,7 +103,7 @@ impl Quota {
 /// The budget for one sort of requests to an upstream, as one process sees it.
 #[derive(Debug)]
 pub(super) struct Budget {
-    ledger: Option<Ledger>,
+    ledger: Option<Arc<dyn Ledger>>,
     /// Base URL of the hub, whose token is sent to it, and the sort of requests.
     source: String,
     quota: Quota,
@@ -100,7 +121,7 @@ struct Granted {
 }
 
 impl Budget {
-    pub(super) fn new(ledger: Option<Ledger>, source: String, quota: Quota) -> Self {
+    pub(super) fn new(ledger: Option<Arc<dyn Ledger>>, source: String, quota: Quota) -> Self {
         Budget { ledger, source, quota, granted: Default::default(), background_held: Lock::default() }
     }
 
@@ -108,12 +129,12 @@ impl Budget {
     pub(super) async fn take(&self, urgency: Urgency) -> Result<(), Duration> {
         let Some(ledger) = &self.ledger else { return Ok(()) };
         let mut granted = self.granted[usize::from(urgency == Urgency::Background)].lock().await;
-        let now = ledger.clock.now().as_millis();
+        let now = ledger.clock().now().as_millis();
         if granted.left > 0 && (granted.from..granted.until).contains(&now) {
             granted.left -= 1;
             return Ok(());
         }
-        *granted = match self.ask(ledger, urgency, now).await {
+        *granted = match self.ask(ledger.as_ref(), urgency, now).await {
             Ok(answer) => answer?,
             Err(error) => {
                 tracing::warn!(upstream.source = self.source, error = %error, "the budget of an upstream cannot be read");
@@ -126,14 +147,14 @@ impl Budget {
 
     async fn ask(
         &self,
-        ledger: &Ledger,
+        ledger: &dyn Ledger,
         urgency: Urgency,
         now: i64,
-    ) -> Result<Result<Granted, Duration>, acervo_store::StoreError> {
+    ) -> Result<Result<Granted, Duration>, LedgerError> {
         let at = Timestamp::from_millis(now);
         let background = urgency == Urgency::Background;
         if self.quota.requests == 0 {
-            let held = budgets::held_until(ledger.db.reader(), &self.source, background, at).await?;
+            let held = ledger.held_until(&self.source, background, at).await?;
             return Ok(match held {
                 Some(until) => Err(until_then(until, at)),
                 None => Ok(Granted { left: u64::MAX, from: now, until: now + UNNOTICED_MILLISECONDS }),
@@ -152,7 +173,7 @@ impl Budget {
                 background,
                 at,
             };
-            match budgets::take(ledger.db.writer(), asked).await? {
+            match ledger.take(asked).await? {
                 Given::Taken => return Ok(Ok(Granted { left: count, from, until: from.saturating_add(window) })),
                 Given::HeldUntil(until) => return Ok(Err(until_then(until, at))),
                 // The last of a window are fewer than a batch.
@@ -176,7 +197,7 @@ impl Budget {
             return;
         }
         let Some(ledger) = &self.ledger else { return };
-        let until = Timestamp::from_millis(ledger.clock.now().as_millis().saturating_add(millis(wait)));
+        let until = Timestamp::from_millis(ledger.clock().now().as_millis().saturating_add(millis(wait)));
         {
             let mut held = self.background_held.lock().unwrap_or_else(PoisonError::into_inner);
             // Each answer of a window says it again.
@@ -191,9 +212,9 @@ impl Budget {
 
     async fn note(&self, wait: Duration, background_only: bool) {
         let Some(ledger) = &self.ledger else { return };
-        let now = ledger.clock.now();
+        let now = ledger.clock().now();
         let until = Timestamp::from_millis(now.as_millis().saturating_add(millis(wait)));
-        if let Err(error) = budgets::hold(ledger.db.writer(), &self.source, background_only, until, now).await {
+        if let Err(error) = ledger.hold(&self.source, background_only, until, now).await {
             // This process keeps to it all the same.
             tracing::warn!(upstream.source = self.source, error = %error, "a pause of an upstream could not be told to others");
         }

@@ -101,7 +101,7 @@ impl Client {
     pub(super) fn making(
         config: &Config,
         throughput: &Throughput,
-        ledger: Option<&Ledger>,
+        ledger: Option<&Arc<dyn Ledger>>,
         whose: &Whose,
     ) -> Result<Self, UpstreamError> {
         check_limits(config)?;
@@ -154,7 +154,7 @@ impl Client {
             .build()
             .map_err(|error| UpstreamError::Config(format!("no hub client can be made: {error}")))?;
 
-        let clock = ledger.map(|ledger| Arc::clone(&ledger.clock)).unwrap_or_default();
+        let clock = ledger.map(|ledger| Arc::clone(ledger.clock())).unwrap_or_default();
         let pace = |sort: &str, requests: u64| {
             let quota = Quota {
                 requests,

@@ -34,7 +34,7 @@ mod throughput;
 mod transfer;
 
 pub use address::is_forbidden_target;
-pub use budget::{Ledger, Urgency};
+pub use budget::{Ledger, LedgerError, Urgency};
 pub use client::Client;
 pub use config::{Config, Credential, Secret};
 pub use crosscheck::cross_check;

@@ -1,7 +1,7 @@
 //! The clients of a process: one for each upstream, so that all work for it keeps to the same limits.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use acervo_core::Secret;
 
@@ -17,7 +17,7 @@ pub struct Upstreams {
     config: Config,
     configured: Client,
     throughput: Throughput,
-    ledger: Option<Ledger>,
+    ledger: Option<Arc<dyn Ledger>>,
     credentials: Vec<Known>,
     others: Mutex<HashMap<(String, Whose), Client>>,
     /// Limits of bandwidth windows, by what shares one and by its bytes a second.
@@ -35,7 +35,11 @@ struct Known {
 
 impl Upstreams {
     /// The configured upstream, and room for others; `ledger` is where all processes share what they may ask.
-    pub fn new(config: &Config, transfers_at_once: usize, ledger: Option<Ledger>) -> Result<Self, UpstreamError> {
+    pub fn new(
+        config: &Config,
+        transfers_at_once: usize,
+        ledger: Option<Arc<dyn Ledger>>,
+    ) -> Result<Self, UpstreamError> {
         let throughput = Throughput::new(transfers_at_once, config.bandwidth_bytes_per_second);
         let configured = Client::making(config, &throughput, ledger.as_ref(), &Whose::default())?;
         let credentials = credentials(config, configured.endpoint())?;

@@ -4,6 +4,7 @@
 //! of a window is lost with it, so that never more are made than were taken.
 
 use acervo_core::Timestamp;
+use acervo_core::budget::{Asked, Given};
 use sea_orm::{ConnectionTrait, EntityTrait, FromQueryResult, Statement};
 
 use super::entity::upstream_budget;
@@ -11,34 +12,6 @@ use crate::error::{Doing, StoreError};
 
 /// Longest pause that is believed: a later end was written before the clock fell back.
 const HOLD_SECONDS_MAX: i64 = 3600;
-
-/// A request for requests.
-#[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
-    /// Base URL of the hub, and whose token is sent to it.
-    pub source: &'a str,
-    /// Requests wanted.
-    pub count: u32,
-    /// Most requests of a window that the asker may take part in.
-    pub limit: u64,
-    /// When the window of now began.
-    pub window_start: Timestamp,
-    /// Whether nobody waits for the answers.
-    pub background: bool,
-    /// Now.
-    pub at: Timestamp,
-}
-
-/// What is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Given {
-    /// All that was wanted.
-    Taken,
-    /// Nothing: upstream has asked for a pause until then.
-    HeldUntil(Timestamp),
-    /// Nothing: the window's requests are used up.
-    UsedUp,
-}
 
 #[derive(Debug, FromQueryResult)]
 struct Row {

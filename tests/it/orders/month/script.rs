@@ -13,8 +13,8 @@ use super::site::{NIGHTS, Site, start};
 /// Pause that a 429 asks for.
 pub(super) const PAUSE_SECONDS: i64 = 700;
 
-/// Nights on which the hub has enough of us.
-pub(super) const STORMS: usize = 2;
+/// How often the hub refuses us: on two nights, and on each once more after the pause.
+pub(super) const STORMS: usize = 4;
 
 /// Forty repositories: twenty that a pattern finds, ten and five by id, five at another hub.
 pub(super) const ORDERS: &str = r#"
