@@ -86,7 +86,7 @@ impl Selection {
 impl Selector {
     /// The same for a commit with these files: without the presets that mean nothing there.
     #[must_use]
-    pub fn on<'a>(mut self, files: impl Iterator<Item = &'a str> + Clone) -> Selector {
+    pub fn on<'a>(mut self, files: &(impl Iterator<Item = &'a str> + Clone)) -> Selector {
         self.presets.retain(|preset| preset.applies(files.clone()));
         self
     }
@@ -159,7 +159,7 @@ mod tests {
         let selection = Selection { presets: vec!["no-duplicates".parse().unwrap()], ..Selection::default() };
         assert!(!selection.is_everything());
         let path = "pytorch_model.bin".parse().unwrap();
-        let on = |files: &[&str]| selection.compile().unwrap().on(files.iter().copied()).why_not(&path);
+        let on = |files: &[&str]| selection.compile().unwrap().on(&files.iter().copied()).why_not(&path);
         assert_eq!(on(&["pytorch_model.bin"]), None);
         let why = on(&["pytorch_model.bin", "model.safetensors"]).unwrap().to_string();
         assert!(why.contains("preset `no-duplicates`"), "{why}");

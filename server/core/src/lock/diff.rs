@@ -131,18 +131,17 @@ fn repo_diff([before, after]: [Option<&LockedRepo>; 2]) -> Option<RepoDiff> {
 }
 
 fn revision_changes(before: Option<&LockedRepo>, after: Option<&LockedRepo>) -> Vec<RevisionChange> {
-    let mut pairs: BTreeMap<(&str, &str), (RefKind, [Option<CommitOid>; 2])> = BTreeMap::new();
-    for (side, repo) in [before, after].into_iter().enumerate() {
+    // By the word for the kind, whose order is that of lockfiles.
+    let mut changes: BTreeMap<(&str, &str), RevisionChange> = BTreeMap::new();
+    for (is_after, repo) in [(false, before), (true, after)] {
         for revision in repo.iter().flat_map(|repo| &repo.revisions) {
-            let key = (revision.kind.as_str(), revision.name.as_str());
-            pairs.entry(key).or_insert((revision.kind, [None; 2])).1[side] = Some(revision.commit);
+            let (kind, name) = (revision.kind, revision.name.as_str());
+            let none = || RevisionChange { kind, name: name.to_owned(), before: None, after: None };
+            let change = changes.entry((kind.as_str(), name)).or_insert_with(none);
+            *(if is_after { &mut change.after } else { &mut change.before }) = Some(revision.commit);
         }
     }
-    pairs
-        .into_iter()
-        .filter(|(_, (_, [before, after]))| before != after)
-        .map(|((_, name), (kind, [before, after]))| RevisionChange { kind, name: name.to_owned(), before, after })
-        .collect()
+    changes.into_values().filter(|change| change.before != change.after).collect()
 }
 
 fn commit_of(repo: &LockedRepo, id: CommitOid) -> Option<&LockedCommit> {

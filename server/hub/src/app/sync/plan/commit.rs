@@ -95,7 +95,7 @@ fn select(upstream: &Listing, selection: &Selection) -> Result<Listing, HubError
     if selection.is_everything() {
         return Ok(upstream.clone());
     }
-    let selector: Selector = selection.compile()?.on(upstream.files().map(|entry| entry.path.as_str()));
+    let selector: Selector = selection.compile()?.on(&upstream.files().map(|entry| entry.path.as_str()));
     let files: Vec<TreeEntry> = upstream.files().filter(|entry| selector.selects(&entry.path)).cloned().collect();
     let above: HashSet<&str> = files.iter().flat_map(|entry| entry.path.ancestors()).collect();
     let folders = upstream
