@@ -7,6 +7,7 @@ mod month;
 mod requests;
 mod seed;
 mod upstreams;
+mod windows;
 
 use acervo_store::db::repos::{ReadScope, commit_count};
 use acervo_tests::binary::Ran;

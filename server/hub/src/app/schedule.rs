@@ -76,18 +76,15 @@ pub(super) fn sync_subject(kind: acervo_core::RepoKind, lower: &str) -> String {
 /// Queues one search for all orders if one of them is due.
 async fn queue_search(hub: &Hub) -> Result<bool, HubError> {
     let now = hub.now();
-    let due: Vec<_> = orders::all(hub.db().reader())
-        .await?
-        .into_iter()
-        .filter_map(|stored| Some((stored.next_run_at.filter(|at| *at <= now)?, stored)))
-        .collect();
+    let due = orders::due(hub.db().reader(), now).await?;
     if due.is_empty() {
         return Ok(false);
     }
     let tx = hub.db().begin().await?;
     let mut moved = false;
-    for (seen, stored) in &due {
-        moved |= orders::reschedule(&tx, stored.id, *seen, stored.order.next_search(now)).await?;
+    for stored in &due {
+        let Some(seen) = stored.next_run_at else { continue };
+        moved |= orders::reschedule(&tx, stored.id, seen, stored.order.next_search(now)).await?;
     }
     if !moved {
         return Ok(false);

@@ -2,7 +2,7 @@
 
 use acervo_core::{Order, Timestamp};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
-use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Select};
 
 use super::entity::access_grant::{self, Scope};
 use super::entity::choice::RoleColumn;
@@ -25,11 +25,17 @@ pub struct Stored {
 
 /// Every order, by name.
 pub async fn all(db: &impl ConnectionTrait) -> Result<Vec<Stored>, StoreError> {
-    let rows = mirror_order::Entity::find()
-        .order_by_asc(mirror_order::Column::Name)
-        .all(db)
-        .await
-        .doing("reading standing orders")?;
+    read(db, mirror_order::Entity::find()).await
+}
+
+/// Orders whose patterns are to be looked up by now, by name.
+pub async fn due(db: &impl ConnectionTrait, now: Timestamp) -> Result<Vec<Stored>, StoreError> {
+    let by_now = Expr::col(mirror_order::Column::NextRunAt).lte(now.as_millis());
+    read(db, mirror_order::Entity::find().filter(by_now)).await
+}
+
+async fn read(db: &impl ConnectionTrait, select: Select<mirror_order::Entity>) -> Result<Vec<Stored>, StoreError> {
+    let rows = select.order_by_asc(mirror_order::Column::Name).all(db).await.doing("reading standing orders")?;
     rows.into_iter()
         .map(|row| {
             let order = serde_json::from_value(row.spec)

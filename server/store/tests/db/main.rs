@@ -12,3 +12,4 @@ mod schema;
 mod search;
 mod sqlite;
 mod support;
+mod turns;
