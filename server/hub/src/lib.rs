@@ -11,6 +11,7 @@ pub mod error;
 pub mod http;
 pub mod limits;
 pub mod metrics;
+mod outward;
 #[cfg(test)]
 mod test_home;
 pub mod upstream;

@@ -12,7 +12,6 @@
 //! Credentials come from [`Config`] alone. `HF_TOKEN`, `HF_ENDPOINT`, stored logins and proxy variables of the
 //! environment have no effect here, without the environment being changed.
 
-mod address;
 mod answer;
 mod client;
 mod config;
@@ -32,7 +31,6 @@ mod tests;
 mod throughput;
 mod transfer;
 
-pub use address::is_forbidden_target;
 pub use client::Client;
 pub use config::{Config, Secret};
 pub use crosscheck::cross_check;
