@@ -23,5 +23,6 @@ pub mod search;
 mod sql;
 pub mod trees;
 pub mod uploads;
+pub mod webhooks;
 
 pub use connect::{Database, DatabaseConfig, Tls, Transaction, commit};

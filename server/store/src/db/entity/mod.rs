@@ -38,4 +38,6 @@ pub mod terms;
 pub mod terms_consent;
 pub mod tree_entry;
 pub mod value;
+pub mod webhook;
+pub mod webhook_delivery;
 pub mod worker;
