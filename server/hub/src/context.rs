@@ -11,6 +11,7 @@ use crate::app::cache::Caches;
 use crate::app::catalog;
 use crate::config::Config;
 use crate::error::HubError;
+use crate::hooks::Hooks;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::upstream::{self, Upstreams};
@@ -46,6 +47,7 @@ struct Inner {
     db: Database,
     blobs: BlobStore,
     upstreams: Upstreams,
+    hooks: Hooks,
     caches: Caches,
     metrics: Metrics,
     limits: Limits,
@@ -59,10 +61,12 @@ impl Hub {
         acervo_migrations::up(db.writer()).await.map_err(|source| HubError::Migration(source.to_string()))?;
         let blobs = BlobStore::open(&config.storage, &config.staging, &db).await?;
         let upstreams = Upstreams::new(&config.upstream, config.sync.transfers_at_once)?;
+        let hooks = Hooks::new(&config.webhooks, &config.webhook_delivery)?;
         let metrics = Metrics::new();
         let caches = Caches::new(&metrics);
         let limits = Limits::new(&config.server.rate_limits);
-        let inner = Inner { config, db, blobs, upstreams, caches, metrics, limits, clock: Clock::default() };
+        let clock = Clock::default();
+        let inner = Inner { config, db, blobs, upstreams, hooks, caches, metrics, limits, clock };
         let hub = Hub { inner: Arc::new(inner) };
         catalog::catch_up(&hub).await?;
         Ok(hub)
@@ -91,6 +95,11 @@ impl Hub {
     /// A client of the hub at `endpoint`; the configured token goes to the configured endpoint only.
     pub fn upstream_at(&self, endpoint: &str) -> Result<upstream::Client, HubError> {
         Ok(self.inner.upstreams.at(endpoint)?)
+    }
+
+    /// Who is sent events.
+    pub fn hooks(&self) -> &Hooks {
+        &self.inner.hooks
     }
 
     /// What is remembered between requests.

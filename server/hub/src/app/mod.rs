@@ -26,3 +26,4 @@ pub mod settings;
 pub mod sync;
 pub mod tensors;
 pub mod trees;
+pub mod webhooks;
