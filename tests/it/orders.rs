@@ -1,8 +1,12 @@
 //! Mirrors as a file says them: planned, applied, locked, reproduced, seeded.
 
+mod fleet;
+mod guide;
 mod locks;
+mod month;
 mod requests;
 mod seed;
+mod upstreams;
 
 use acervo_store::db::repos::{ReadScope, commit_count};
 use acervo_tests::binary::Ran;
@@ -255,34 +259,4 @@ async fn what_cannot_be_had_is_refused_by_name_and_costs_nothing_else() {
         mistyped.stderr.contains("`mirrors.toml`, line 3, column 1: unknown key `shedule`; did you mean `schedule`?"),
         "{mistyped:?}"
     );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_examples_of_the_guide_can_be_planned() {
-    let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md")).unwrap();
-    let examples: Vec<&str> = guide
-        .split("```toml\n")
-        .skip(1)
-        .filter_map(|rest| rest.split("```").next())
-        .filter(|text| text.contains("[mirror."))
-        .collect();
-    assert!(!examples.is_empty());
-    let gguf = RepoFixture::model("TheBloke/Mistral-7B-v0.1-GGUF")
-        .lfs("mistral.Q4_K_M.gguf", random_bytes(1, 900))
-        .lfs("mistral.Q8_0.gguf", random_bytes(2, 900));
-    let repos = vec![
-        RepoFixture::model("mistralai/Mistral-7B-v0.1").lfs("model.safetensors", random_bytes(3, 900)),
-        gguf,
-        RepoFixture::dataset("rajpurkar/squad")
-            .file("README.md", "squad")
-            .convert("parquet", "parquet", |c| c.lfs("0.parquet", random_bytes(4, 900))),
-    ];
-    let upstream = FakeUpstream::start(repos).await.unwrap();
-    for example in examples {
-        let home = Installation::new(&upstream.endpoint());
-        write(&home, example);
-        let (plan, code) = json(&home, &["mirror", "plan"]).await;
-        assert_eq!((code, &plan["refused"]), (Some(2), &serde_json::json!([])), "{plan}");
-        assert_eq!(plan["totals"]["files_to_fetch"], 4, "one quantisation of two: {plan}");
-    }
 }

@@ -17,6 +17,7 @@ use crate::access::Visibility;
 use crate::gate::GateMode;
 use crate::name::RepoKind;
 use crate::selection::Selection;
+use crate::time::Timestamp;
 
 use checked::checked_text;
 pub(crate) use checked::parsed;
@@ -82,6 +83,15 @@ pub struct Limits {
 }
 
 impl Order {
+    /// When upstreams are asked next what its patterns find, if it has any and a schedule: as often as it is due, and
+    /// before its repositories are.
+    pub fn next_search(&self, after: Timestamp) -> Option<Timestamp> {
+        if self.paused || !self.repos.iter().any(RepoPattern::is_glob) {
+            return None;
+        }
+        Timing { jitter_seconds: 0, ..self.rules.timing.clone() }.next_run(&self.name, after)
+    }
+
     /// How specific this order is about a repository: `None` if it does not want it, more for an id than for a pattern.
     pub fn wants(&self, name: &str) -> Option<Specific> {
         if self.except.iter().any(|pattern| pattern.matches(name)) {

@@ -1,7 +1,6 @@
 //! The `Hub`: everything a use case needs, built once and passed along. There are no globals.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use acervo_core::{Caller, Timestamp};
 use acervo_store::blob::BlobStore;
@@ -9,31 +8,13 @@ use acervo_store::db::Database;
 
 use crate::app::cache::Caches;
 use crate::app::catalog;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::HubError;
 use crate::hooks::Hooks;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::upstream::{self, Upstreams};
-
-/// Where the time comes from: the only place that asks the system for it.
-#[derive(Debug, Default)]
-pub struct Clock {
-    ahead_milliseconds: AtomicI64,
-}
-
-impl Clock {
-    /// Now, in UTC.
-    pub fn now(&self) -> Timestamp {
-        let system: Timestamp = chrono::Utc::now().into();
-        Timestamp::from_millis(system.as_millis().saturating_add(self.ahead_milliseconds.load(Ordering::Relaxed)))
-    }
-
-    /// Makes this clock run so far ahead of the system's, or behind it: clocks jump, and tests need one that does.
-    pub fn set_ahead(&self, milliseconds: i64) {
-        self.ahead_milliseconds.store(milliseconds, Ordering::Relaxed);
-    }
-}
+use crate::upstream::{self, Ledger, Upstreams};
 
 /// One installation, as a process sees it; clones share everything.
 #[derive(Clone, Debug)]
@@ -51,7 +32,7 @@ struct Inner {
     caches: Caches,
     metrics: Metrics,
     limits: Limits,
-    clock: Clock,
+    clock: Arc<Clock>,
 }
 
 impl Hub {
@@ -60,12 +41,13 @@ impl Hub {
         let db = Database::open(&config.database).await?;
         acervo_migrations::up(db.writer()).await.map_err(|source| HubError::Migration(source.to_string()))?;
         let blobs = BlobStore::open(&config.storage, &config.staging, &db).await?;
-        let upstreams = Upstreams::new(&config.upstream, config.sync.transfers_at_once)?;
+        let clock = Arc::new(Clock::default());
+        let ledger = Ledger { db: db.clone(), clock: Arc::clone(&clock) };
+        let upstreams = Upstreams::new(&config.upstream, config.sync.transfers_at_once, Some(ledger))?;
         let hooks = Hooks::new(&config.webhooks, &config.webhook_delivery)?;
         let metrics = Metrics::new();
         let caches = Caches::new(&metrics);
         let limits = Limits::new(&config.server.rate_limits);
-        let clock = Clock::default();
         let inner = Inner { config, db, blobs, upstreams, hooks, caches, metrics, limits, clock };
         let hub = Hub { inner: Arc::new(inner) };
         catalog::catch_up(&hub).await?;
@@ -92,9 +74,15 @@ impl Hub {
         self.inner.upstreams.configured()
     }
 
-    /// A client of the hub at `endpoint`; the configured token goes to the configured endpoint only.
-    pub fn upstream_at(&self, endpoint: &str) -> Result<upstream::Client, HubError> {
-        Ok(self.inner.upstreams.at(endpoint)?)
+    /// A client of the hub at `endpoint` for work on what `organization` has here: with its token for that hub, else with
+    /// the one for all, else without any.
+    pub fn upstream_at(&self, endpoint: &str, organization: &str) -> Result<upstream::Client, HubError> {
+        Ok(self.inner.upstreams.at(endpoint, organization)?)
+    }
+
+    /// Every upstream.
+    pub fn upstreams(&self) -> &Upstreams {
+        &self.inner.upstreams
     }
 
     /// Who is sent events.

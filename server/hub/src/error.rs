@@ -3,7 +3,7 @@
 use acervo_core::access::Denied;
 use acervo_core::gate::Closed;
 use acervo_core::selection::Unselected;
-use acervo_core::{CommitOid, NameError, RepoKind, RepoPath, Role};
+use acervo_core::{CommitOid, NameError, RepoKind, RepoPath, Role, Timestamp};
 use acervo_store::StoreError;
 use acervo_store::blob::BlobError;
 
@@ -110,6 +110,14 @@ pub enum HubError {
     /// Somebody else has taken over the job, or it was cancelled.
     #[error("the job was {0}")]
     JobEnded(&'static str),
+    /// The work cannot go on before a time that is known.
+    #[error("waits until {until}: {why}")]
+    Waits {
+        /// When to go on.
+        until: Timestamp,
+        /// What it waits for.
+        why: &'static str,
+    },
     /// A configuration that cannot be used.
     #[error("{0}")]
     Config(String),

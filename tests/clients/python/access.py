@@ -182,9 +182,9 @@ def gated(scene: Scene) -> None:
 def access_requests(scene: Scene) -> None:
     """Requests for access are listed, accepted, cancelled and rejected, and access is granted, as on the public hub.
 
-    Needs `gated`.
+    Needs `steered`.
     """
-    door, api = scene.expect["gated"], scene.api
+    door, api = scene.expect["steered"], scene.api
     named = {"repo_id": door["repo"], "repo_type": door.get("repo_type", "model")}
     managed, user, token = {**named, "token": door["maintainer"]}, door["asker"]["user"], door["asker"]["token"]
     lists = {

@@ -42,6 +42,7 @@ docstring names those beyond the first block), or if the fixture holds nothing o
     whoami        {"token", "name", "orgs": [..], "role"?}
     private       {"repo", "repo_type"?, "path", "files": {path: entry}, "reader": token, "stranger": token}
     gated         {"repo", "path", "stranger": token, "reader"?: token}
+    steered       the same of another gated repository, whose gate a case opens and closes
     bad_tokens    {what is wrong with it: token}: tokens of this hub that no longer or never worked
     foreign_token a well-formed token of some other hub
     held          {"repo", "revision", "token"?}: a commit that awaits a decision, seen by a reader

@@ -20,7 +20,7 @@ from typing import Any
 KEPT_VARIABLES = {"HF_ENDPOINT", "HF_HOME", "HF_TOKEN"}
 CLIENT_PREFIXES = ("HF_", "HUGGINGFACE", "HUGGING_FACE", "TRANSFORMERS_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 # Objects whose members are looked up by the cases, as opposed to data such as `files`.
-SECTIONS = {"whoami", "private", "gated", "held", "recalled", "unselected", "dataset", "tables"}
+SECTIONS = {"whoami", "private", "gated", "steered", "held", "recalled", "unselected", "dataset", "tables"}
 # What a client calls by itself, whatever the endpoint: `datasets` counts loads there and takes any failure for an
 # answer. Refused all the same, but no server is to blame.
 OWN_PINGS = ("HEAD https://s3.amazonaws.com/datasets.huggingface.co/",)

@@ -22,7 +22,7 @@ async fn a_plan_foretells_the_requests_of_a_sync() {
     assert!((asked..=asked + 1).contains(&foretold), "{asked} requests were made: {plan}");
     upstream.clear_log();
     ok(&home, &["sync", "--all"]).await;
-    assert_eq!(upstream.requests().len(), 3, "one for each repository that has not changed");
+    assert_eq!(upstream.requests().len(), 6, "two for each repository that has not changed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

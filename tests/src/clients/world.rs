@@ -25,6 +25,9 @@ const CARD: &str = "---\nlicense: apache-2.0\nlanguage:\n- gn\n- es\npipeline_ta
 /// Enough to be cut twice on its way to a client; see `run`.
 const LARGE_BYTES: usize = 26_000_000;
 
+/// The gated repository once more, for the case that opens its gate while others want it closed.
+const STEERED: &str = "acme/gated-too";
+
 /// Scenes that [`World`] stages; the table's other scenes belong to tests of their own.
 pub const SCENES: [&str; 6] = ["tiny", "plain", "large", "many", "space", "part"];
 
@@ -77,8 +80,17 @@ impl World {
             hub.synced(kind, name).await;
         }
 
+        let mut steered = order(RepoKind::Model, "acme/gated");
+        steered.local_name = Some(STEERED.parse()?);
+        let steered = hub.mirror_with(steered).await;
+        hub.sync(&steered).await;
+
         let mut people = people(&hub, &private).await;
-        people.insert("gated".to_owned(), door(&hub, &gated).await?);
+        let door = door(&hub, &gated).await?;
+        let mut steered = door.clone();
+        steered["repo"] = json!(STEERED);
+        people.insert("gated".to_owned(), door);
+        people.insert("steered".to_owned(), steered);
         let mut scenes = Map::new();
         for (scene, fixture) in
             [("tiny", &tiny), ("plain", &plain), ("large", &large), ("many", &many), ("space", &space), ("part", &tiny)]
@@ -191,15 +203,18 @@ async fn people(hub: &TestHub, private: &RepoFixture) -> Map<String, Value> {
 async fn door(hub: &TestHub, gated: &RepoFixture) -> anyhow::Result<Value> {
     const TERMS: &str = "For research alone.";
     let caller = Caller::System;
-    let repo = repos::find(hub.hub(), &caller, RepoKind::Model, &gated.name).await?.into_repo();
-    let change = Change { terms: Terms::Put(TERMS.to_owned()), ..Change::default() };
-    let settings = settings::change(hub.hub(), &caller, &repo, &change).await?;
     let (reader, stranger) = (hub.stranger("gina").await, hub.stranger("gus").await);
-    gates::grant(hub.hub(), &caller, &repo, "gina").await?;
+    let mut terms = None;
+    for name in [gated.name.as_str(), STEERED] {
+        let repo = repos::find(hub.hub(), &caller, RepoKind::Model, name).await?.into_repo();
+        let change = Change { terms: Terms::Put(TERMS.to_owned()), ..Change::default() };
+        terms = settings::change(hub.hub(), &caller, &repo, &change).await?.gate.terms;
+        gates::grant(hub.hub(), &caller, &repo, "gina").await?;
+    }
     Ok(json!({
         "repo": gated.name, "path": "weights.bin", "files": expect::files(gated, "main"), "reader": reader,
         "stranger": stranger, "maintainer": hub.token("keeper", Role::Maintainer).await,
-        "asker": { "user": "asker", "token": hub.stranger("asker").await }, "terms": settings.gate.terms,
+        "asker": { "user": "asker", "token": hub.stranger("asker").await }, "terms": terms,
     }))
 }
 

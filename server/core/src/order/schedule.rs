@@ -168,6 +168,18 @@ impl Timing {
         self.windows.iter().find(|window| window.is_open(day, minute)).map(Some).ok_or(Closed)
     }
 
+    /// When a window is open next, from `now` on; `None` if none ever is.
+    pub fn next_open(&self, now: Timestamp) -> Option<Timestamp> {
+        const MINUTE: i64 = 60_000;
+        if self.window_at(now).is_ok() {
+            return Some(now);
+        }
+        // Windows begin at full minutes of a week; a day more, since clocks are set forward and back.
+        let first = now.as_millis() - now.as_millis().rem_euclid(MINUTE) + MINUTE;
+        let minutes = (0..8 * i64::from(DAY_MINUTES)).map(|minute| Timestamp::from_millis(first + minute * MINUTE));
+        minutes.into_iter().find(|minute| self.window_at(*minute).is_ok())
+    }
+
     fn local(&self, at: Timestamp) -> Option<DateTime<Tz>> {
         let zone = Tz::from_str(self.time_zone.as_str()).ok()?;
         Utc.timestamp_millis_opt(at.as_millis()).single().map(|at| at.with_timezone(&zone))
@@ -248,6 +260,14 @@ mod tests {
             assert_eq!(timing.window_at(at(time)), if open { Ok(Some(&window)) } else { Err(Closed) }, "{time}");
         }
         assert_eq!(Timing::default().window_at(at("2026-01-09T00:00:00Z")), Ok(None));
+
+        let opens = |now: &str| timing.next_open(at(now)).unwrap().to_string();
+        assert_eq!(opens("2026-01-10T06:00:00Z"), "2026-01-16T22:00:00.000Z");
+        assert_eq!(opens("2026-01-09T12:34:56Z"), "2026-01-09T22:00:00.000Z");
+        assert_eq!(opens("2026-01-09T23:00:01Z"), "2026-01-09T23:00:01.000Z");
+        let never = Window { from: "10:00".parse().unwrap(), to: "10:00".parse().unwrap(), ..window };
+        let all_day = Timing { windows: vec![Window { days: Vec::new(), ..never }], ..Timing::default() };
+        assert!(all_day.window_at(at("2026-01-10T06:00:00Z")).is_ok(), "from an hour to itself is a whole day");
     }
 
     #[test]

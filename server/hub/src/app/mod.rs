@@ -22,6 +22,7 @@ pub mod people;
 pub mod publish;
 pub mod repos;
 pub mod revisions;
+pub mod schedule;
 pub mod settings;
 pub mod sync;
 pub mod tensors;

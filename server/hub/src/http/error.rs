@@ -244,6 +244,7 @@ fn row(error: &HubError, caller_is_known: bool) -> Row {
         HubError::Sync(_)
         | HubError::NotRecorded(_)
         | HubError::JobEnded(_)
+        | HubError::Waits { .. }
         | HubError::Config(_)
         | HubError::Migration(_)
         | HubError::Upstream(_)

@@ -43,6 +43,7 @@ use crate::http::error::ApiError;
         (name = "events", description = "What happened here, and webhooks that are told of it"),
         (name = "stub", description = "Fixed answers that keep clients going"),
         (name = "pages", description = "Web pages and their files"),
+        (name = "mirrors", description = "Standing orders: what is mirrored, when, and how far it is"),
         (name = "operators", description = "Is it alive, is it ready, how much has it done"),
     ),
     paths(

@@ -88,7 +88,13 @@ impl Client {
         let revision = subject.revision.unwrap_or("HEAD").to_owned();
         let message = refusal.message.as_deref().map(|text| self.presentable(text));
         let with_token = self.inner.token.is_some();
-        let missing = |name| UpstreamError::RepoNotFound { name, endpoint: endpoint.clone(), with_token };
+        let setting = self.inner.setting.clone();
+        let missing = |name| UpstreamError::RepoNotFound {
+            name,
+            endpoint: endpoint.clone(),
+            with_token,
+            setting: self.inner.setting.clone(),
+        };
         match (refusal.code.as_deref(), refusal.status.as_u16()) {
             (Some("RevisionNotFound"), _) => UpstreamError::RevisionNotFound { name, revision },
             (Some("EntryNotFound"), _) => {
@@ -97,7 +103,7 @@ impl Client {
             }
             (Some("GatedRepo"), _) => {
                 let url = subject.repo.page(&self.inner.endpoint).to_string();
-                UpstreamError::Gated { name, url }
+                UpstreamError::Gated { name, url, setting }
             }
             (Some("RepoNotFound"), _) => missing(name),
             (_, 301..=303 | 307 | 308) => match refusal.redirect {
@@ -111,7 +117,7 @@ impl Client {
             (_, 407) => UpstreamError::ProxyRefused { endpoint: refusal.host },
             (_, 429) => UpstreamError::RateLimited { endpoint, retry_after: refusal.wait },
             (_, 401) if with_token || message.as_deref() == Some("Invalid credentials in Authorization header") => {
-                UpstreamError::Unauthorized { endpoint }
+                UpstreamError::Unauthorized { endpoint, setting }
             }
             (_, 401) => missing(name),
             (_, 403) => {

@@ -1,7 +1,7 @@
 //! The client: what it is made of, and how it is made from its configuration.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Proxy, RequestBuilder};
 use url::Url;
 
+use super::budget::{Budget, Ledger, Quota, Urgency};
 use super::config::{Config, Secret};
 use super::error::UpstreamError;
 use super::limits::{Backoff, Pace, REDIRECTS_MAX};
@@ -28,6 +29,10 @@ pub(super) const NO_TOKEN: &str = "\n";
 #[derive(Clone)]
 pub struct Client {
     pub(super) inner: Arc<Inner>,
+    /// Whether somebody waits for what is asked.
+    pub(super) urgency: Urgency,
+    /// How many transfers and bytes at once; shared with the clients of other upstreams.
+    pub(super) throughput: Throughput,
 }
 
 pub(super) struct Inner {
@@ -35,6 +40,8 @@ pub(super) struct Inner {
     endpoint_text: String,
     pub(super) endpoint: Url,
     pub(super) token: Option<Secret>,
+    /// Which setting has the token, or would have it, in words.
+    pub(super) setting: String,
     /// For the endpoint: follows redirects on its own origin only, and hands back the others.
     pub(super) hub: reqwest::Client,
     /// Whether requests go through a proxy.
@@ -48,10 +55,23 @@ pub(super) struct Inner {
     /// Metadata requests; apart from transfers, which may hold their places for hours.
     pub(super) answers: Pace,
     pub(super) transfers: Pace,
-    /// Shared with the clients of other upstreams.
-    pub(super) throughput: Throughput,
     pub(super) ranges_at_once: usize,
     pub(super) range_bytes: u64,
+}
+
+/// Whose token a client sends.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Whose {
+    /// What tells its budgets apart from those of other tokens; empty for the token of all.
+    pub(super) source: String,
+    /// Which setting has the token, in words.
+    pub(super) setting: String,
+}
+
+impl Default for Whose {
+    fn default() -> Self {
+        Whose { source: String::new(), setting: "`upstream.token_file`".to_owned() }
+    }
 }
 
 impl Client {
@@ -60,10 +80,30 @@ impl Client {
         Client::sharing(config, &Throughput::new(0, config.bandwidth_bytes_per_second))
     }
 
+    /// The same client for work of this urgency.
+    pub fn with_urgency(&self, urgency: Urgency) -> Client {
+        Client { urgency, ..self.clone() }
+    }
+
+    /// The same client, within a narrower limit of bytes a second.
+    pub fn within(&self, narrower: &Throughput) -> Client {
+        Client { throughput: self.throughput.narrowed(narrower), ..self.clone() }
+    }
+
     /// Checks the configuration and reads the files it names; connects to nothing yet.
     ///
     /// All clients that are given the same `throughput` keep to it together.
     pub fn sharing(config: &Config, throughput: &Throughput) -> Result<Self, UpstreamError> {
+        Client::making(config, throughput, None, &Whose::default())
+    }
+
+    /// The same, with budgets that all processes share, and the words for whose token is sent.
+    pub(super) fn making(
+        config: &Config,
+        throughput: &Throughput,
+        ledger: Option<&Ledger>,
+        whose: &Whose,
+    ) -> Result<Self, UpstreamError> {
         check_limits(config)?;
         let endpoint = parse_endpoint(&config.endpoint)?;
         let endpoint_text = endpoint.as_str().trim_end_matches('/').to_owned();
@@ -115,7 +155,20 @@ impl Client {
             .build()
             .map_err(|error| UpstreamError::Config(format!("no hub client can be made: {error}")))?;
 
+        let clock = ledger.map(|ledger| Arc::clone(&ledger.clock)).unwrap_or_default();
+        let pace = |sort: &str, requests: u64| {
+            let quota = Quota {
+                requests,
+                window_seconds: config.window_seconds,
+                interactive_percent: config.interactive_percent,
+            };
+            let source = format!("{endpoint_text} {sort}{}", whose.source);
+            Pace::new(config.concurrency, Arc::clone(&clock), Budget::new(ledger.cloned(), source, quota))
+        };
         let inner = Inner {
+            answers: pace("requests", config.requests_per_window),
+            transfers: pace("resolves", config.resolves_per_window),
+            setting: whose.setting.clone(),
             endpoint_text,
             endpoint,
             token,
@@ -126,13 +179,10 @@ impl Client {
             discovery,
             attempts_max: config.attempts_max,
             backoff: Backoff::new(Duration::from_millis(config.retry_base_milliseconds)),
-            answers: Pace::new(config.concurrency),
-            transfers: Pace::new(config.concurrency),
-            throughput: throughput.clone(),
             ranges_at_once: config.ranges_at_once,
             range_bytes: config.range_bytes,
         };
-        Ok(Client { inner: Arc::new(inner) })
+        Ok(Client { inner: Arc::new(inner), urgency: Urgency::default(), throughput: throughput.clone() })
     }
 
     /// Base URL of the hub, without a trailing slash.
@@ -173,6 +223,7 @@ fn check_limits(config: &Config) -> Result<(), UpstreamError> {
         ("concurrency", config.concurrency as u64),
         ("ranges_at_once", config.ranges_at_once as u64),
         ("range_bytes", config.range_bytes),
+        ("window_seconds", config.window_seconds),
     ];
     for (name, value) in limits {
         if value == 0 {
@@ -182,7 +233,7 @@ fn check_limits(config: &Config) -> Result<(), UpstreamError> {
     Ok(())
 }
 
-fn parse_endpoint(text: &str) -> Result<Url, UpstreamError> {
+pub(super) fn parse_endpoint(text: &str) -> Result<Url, UpstreamError> {
     let usable = |url: &Url| {
         matches!(url.scheme(), "http" | "https")
             && url.has_host()
@@ -202,15 +253,26 @@ fn parse_endpoint(text: &str) -> Result<Url, UpstreamError> {
 }
 
 fn token(config: &Config) -> Result<Option<Secret>, UpstreamError> {
-    let token = match (&config.token, &config.token_file) {
-        (Some(_), Some(_)) => return refuse("`upstream.token` and `upstream.token_file` are both set; remove one"),
+    read_token(config.token.as_ref(), config.token_file.as_deref(), "upstream")
+}
+
+/// The token that a section of the configuration gives, or names the file of.
+pub(super) fn read_token(
+    token: Option<&Secret>,
+    file: Option<&Path>,
+    section: &str,
+) -> Result<Option<Secret>, UpstreamError> {
+    let token = match (token, file) {
+        (Some(_), Some(_)) => {
+            return refuse(format!("`{section}.token` and `{section}.token_file` are both set; remove one"));
+        }
         (None, None) => return Ok(None),
         (Some(token), None) => token.expose().trim().to_owned(),
         (None, Some(path)) => match std::fs::read_to_string(path) {
             Ok(text) => text.trim().to_owned(),
             Err(error) => {
                 return refuse(format!(
-                    "the file `{}` of `upstream.token_file` cannot be read: {error}; check its path and permissions",
+                    "the file `{}` of `{section}.token_file` cannot be read: {error}; check its path and permissions",
                     path.display()
                 ));
             }

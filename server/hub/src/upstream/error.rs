@@ -62,10 +62,10 @@ pub enum UpstreamError {
         what: String,
     },
     /// No such repository for this caller.
-    #[error("`{name}` is not at `{endpoint}`: missing, or private{}", if *with_token {
-        "; check the spelling, and that the token may read it"
+    #[error("`{name}` is not at `{endpoint}`: missing, or private; check the spelling, {}", if *with_token {
+        format!("and that the token of {setting} may read it")
     } else {
-        "; check the spelling, or set `upstream.token_file` to a token that may read it"
+        format!("or set {setting} to a token that may read it")
     })]
     RepoNotFound {
         /// The repository asked for.
@@ -74,14 +74,18 @@ pub enum UpstreamError {
         endpoint: String,
         /// Whether a token was sent.
         with_token: bool,
+        /// Which setting has the token, in words.
+        setting: String,
     },
     /// The terms of the repository are not accepted yet.
-    #[error("`{name}` is gated; accept its terms at {url} with the account of the token in `upstream.token_file`")]
+    #[error("`{name}` is gated; accept its terms at {url} with the account of the token in {setting}")]
     Gated {
         /// The repository asked for.
         name: String,
         /// Its page.
         url: String,
+        /// Which setting has the token, in words.
+        setting: String,
     },
     /// The repository is there, the revision is not.
     #[error("`{name}` has no revision `{revision}`; list its branches and tags, or give a commit id")]
@@ -102,10 +106,12 @@ pub enum UpstreamError {
         path: String,
     },
     /// The token is not accepted.
-    #[error("`{endpoint}` refuses the token; replace the one in `upstream.token_file`")]
+    #[error("`{endpoint}` refuses the token; replace the one in {setting}")]
     Unauthorized {
         /// The endpoint.
         endpoint: String,
+        /// Which setting has the token, in words.
+        setting: String,
     },
     /// The token is accepted, but has no right to this.
     #[error("`{endpoint}` forbids access to `{name}`: {message}; ask its owner, or use another token")]

@@ -1,13 +1,17 @@
 //! Every limit on what an upstream may cost: sizes, counts, waits, and how many requests run at once.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use acervo_core::Timestamp;
 use chrono::DateTime;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
+
+use super::budget::{Budget, Urgency};
+use crate::clock::Clock;
 
 /// Longest JSON answer that is read.
 pub(super) const ANSWER_BYTES_MAX: usize = 256 << 20;
@@ -40,6 +44,9 @@ const BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// Longest wait that is obeyed in place; the hub's own windows are five minutes long.
 pub(super) const OBEYED_WAIT_MAX: Duration = Duration::from_secs(330);
 
+/// How often the clock is read while a pause is waited for: it may be set meanwhile.
+const CLOCK_READ_EVERY: Duration = Duration::from_secs(1);
+
 /// Longest time that one answer can keep all others waiting.
 const HOLD_MAX: Duration = Duration::from_secs(3600);
 
@@ -47,32 +54,33 @@ const HOLD_MAX: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub(super) struct Pace {
     permits: Semaphore,
-    not_before: Mutex<Option<Instant>>,
+    clock: Arc<Clock>,
+    /// What all processes together may ask.
+    budget: Budget,
+    not_before: Mutex<Option<Timestamp>>,
     left: Mutex<Option<(u64, Instant)>>,
 }
 
 impl Pace {
-    pub(super) fn new(concurrency: usize) -> Self {
-        Pace { permits: Semaphore::new(concurrency), not_before: Mutex::new(None), left: Mutex::new(None) }
+    pub(super) fn new(concurrency: usize, clock: Arc<Clock>, budget: Budget) -> Self {
+        Pace {
+            permits: Semaphore::new(concurrency),
+            clock,
+            budget,
+            not_before: Mutex::new(None),
+            left: Mutex::new(None),
+        }
     }
 
-    /// Waits for a place, and for the end of a pause the server asked for; `Err` is a pause too long to wait for.
-    pub(super) async fn enter(&self) -> Result<SemaphorePermit<'_>, Duration> {
+    /// Waits for a place, and for the end of a pause the server asked for; `Err` is a pause longer than `patience`.
+    pub(super) async fn enter(&self, patience: Duration) -> Result<SemaphorePermit<'_>, Duration> {
         loop {
-            self.pause().await?;
+            self.pause(patience).await?;
             // The semaphore is never closed; were it, waiting on would be wrong.
             let Ok(permit) = self.permits.acquire().await else { return Err(HOLD_MAX) };
             if self.remaining().is_zero() {
                 return Ok(permit);
             }
-        }
-    }
-
-    /// Notes what an answer says is left of the server's limit.
-    pub(super) fn note_left(&self, headers: &HeaderMap) {
-        if let Some((requests, seconds)) = rate_limit(headers) {
-            let until = Instant::now() + Duration::from_secs(seconds).min(HOLD_MAX);
-            *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some((requests, until));
         }
     }
 
@@ -84,28 +92,67 @@ impl Pace {
         Some((requests, seconds))
     }
 
-    /// Lets no request start for this long.
-    pub(super) fn hold(&self, wait: Duration) {
-        let until = Instant::now() + wait.min(HOLD_MAX);
-        let mut not_before = self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
-        *not_before = (*not_before).max(Some(until));
+    /// Waits until the budget allows one request more; `Err` is a wait that is too long.
+    pub(super) async fn allowed(&self, urgency: Urgency) -> Result<(), Duration> {
+        loop {
+            let Err(wait) = self.budget.take(urgency).await else { return Ok(()) };
+            if wait > urgency.patience() {
+                return Err(wait);
+            }
+            tokio::time::sleep(wait.min(CLOCK_READ_EVERY)).await;
+        }
     }
 
-    async fn pause(&self) -> Result<(), Duration> {
-        let remaining = self.remaining();
-        if remaining > OBEYED_WAIT_MAX {
-            return Err(remaining);
+    /// Keeps to what an answer says is left of the server's limit.
+    pub(super) async fn note_limit(&self, headers: &HeaderMap) {
+        let Some((left, seconds)) = rate_limit(headers) else { return };
+        // The window ends within the second named, hence one more.
+        let wait = Duration::from_secs(seconds.saturating_add(1)).min(HOLD_MAX);
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some((left, Instant::now() + wait));
+        if left == 0 {
+            self.hold(wait).await;
+        } else {
+            self.budget.note_left(left, wait).await;
         }
-        if !remaining.is_zero() {
-            tokio::time::sleep(remaining).await;
+    }
+
+    /// Lets no request start for this long, here and in other processes.
+    pub(super) async fn hold(&self, wait: Duration) {
+        let wait = wait.min(HOLD_MAX);
+        let until = Timestamp::from_millis(self.clock.now().as_millis().saturating_add(millis(wait)));
+        {
+            let mut not_before = self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
+            *not_before = (*not_before).max(Some(until));
         }
-        Ok(())
+        self.budget.hold(wait).await;
+    }
+
+    async fn pause(&self, patience: Duration) -> Result<(), Duration> {
+        loop {
+            let remaining = self.remaining();
+            if remaining > patience {
+                return Err(remaining);
+            }
+            if remaining.is_zero() {
+                return Ok(());
+            }
+            tokio::time::sleep(remaining.min(CLOCK_READ_EVERY)).await;
+        }
     }
 
     fn remaining(&self) -> Duration {
         let not_before = *self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
-        not_before.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+        let wait = not_before.map_or(0, |until| until.as_millis() - self.clock.now().as_millis());
+        // An end that is further away was told before the clock fell back.
+        Some(Duration::from_millis(u64::try_from(wait).unwrap_or(0)))
+            .filter(|wait| *wait <= HOLD_MAX)
+            .unwrap_or_default()
     }
+}
+
+/// Whole milliseconds of a duration.
+pub(super) fn millis(wait: Duration) -> i64 {
+    i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Growing waits between attempts, spread so that many workers do not come back together.
@@ -147,7 +194,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// `RateLimit: "api";r=0;t=55`: nothing is left for 55 seconds.
-pub(super) fn exhausted(headers: &HeaderMap) -> Option<Duration> {
+fn exhausted(headers: &HeaderMap) -> Option<Duration> {
     // The window ends within the second named, hence one more.
     rate_limit(headers).filter(|(left, _)| *left == 0).map(|(_, wait)| Duration::from_secs(wait.saturating_add(1)))
 }
@@ -163,11 +210,14 @@ fn rate_limit(headers: &HeaderMap) -> Option<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{BACKOFF_MAX, Backoff, Pace, wait_told};
+    use super::{BACKOFF_MAX, Backoff, OBEYED_WAIT_MAX, Pace, wait_told};
+    use crate::clock::Clock;
+    use crate::upstream::budget::{Budget, Quota};
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
@@ -200,16 +250,26 @@ mod tests {
         assert!(backoff.after(u32::MAX) <= BACKOFF_MAX);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_pause_holds_everybody_back_and_an_endless_one_is_an_error() {
-        let pace = Pace::new(2);
-        let start = tokio::time::Instant::now();
-        pace.hold(Duration::from_secs(20));
-        pace.hold(Duration::from_secs(5));
-        drop(pace.enter().await.unwrap());
-        assert!(start.elapsed() >= Duration::from_secs(20));
-
-        pace.hold(Duration::from_secs(u64::MAX));
-        assert_eq!(pace.enter().await.unwrap_err(), Duration::from_secs(3600));
+    #[tokio::test]
+    async fn a_pause_holds_everybody_back_until_the_clock_says_so_and_an_endless_one_is_an_error() {
+        let clock = Arc::new(Clock::default());
+        let budget = Budget::new(None, String::new(), Quota { requests: 0, window_seconds: 1, interactive_percent: 0 });
+        let pace = Pace::new(2, Arc::clone(&clock), budget);
+        pace.hold(Duration::from_secs(20)).await;
+        pace.hold(Duration::from_secs(5)).await;
+        let wait = pace.enter(Duration::from_secs(2)).await.unwrap_err();
+        assert!(wait > Duration::from_secs(15), "{wait:?}");
+        {
+            let waiting = pace.enter(OBEYED_WAIT_MAX);
+            tokio::pin!(waiting);
+            assert!(futures::poll!(&mut waiting).is_pending());
+            clock.set_ahead(20_001);
+            drop(waiting.await.unwrap());
+        }
+        pace.hold(Duration::from_secs(u64::MAX)).await;
+        let wait = pace.enter(OBEYED_WAIT_MAX).await.unwrap_err();
+        assert!(wait > Duration::from_secs(3590) && wait <= Duration::from_secs(3600), "{wait:?}");
+        clock.set_ahead(-86_400_000);
+        drop(pace.enter(Duration::ZERO).await.unwrap());
     }
 }

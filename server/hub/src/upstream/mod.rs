@@ -13,6 +13,7 @@
 //! environment have no effect here, without the environment being changed.
 
 mod answer;
+mod budget;
 mod client;
 mod config;
 mod crosscheck;
@@ -31,8 +32,9 @@ mod tests;
 mod throughput;
 mod transfer;
 
+pub use budget::{Ledger, Urgency};
 pub use client::Client;
-pub use config::{Config, Secret};
+pub use config::{Config, Credential, Secret};
 pub use crosscheck::cross_check;
 pub use discovery::{SiblingFile, SnapshotInfo, UpstreamCommit, UpstreamRef};
 pub use error::UpstreamError;

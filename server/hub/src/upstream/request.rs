@@ -11,7 +11,7 @@ use url::Url;
 use super::answer::{Failed, Refusal, Subject, is_html};
 use super::client::Client;
 use super::error::UpstreamError;
-use super::limits::{ANSWER_BYTES_MAX, ANSWER_SECONDS_MAX, OBEYED_WAIT_MAX, PAGES_MAX, exhausted};
+use super::limits::{ANSWER_BYTES_MAX, ANSWER_SECONDS_MAX, PAGES_MAX};
 use super::link;
 
 impl Client {
@@ -56,7 +56,9 @@ impl Client {
     {
         let mut failures = 0;
         loop {
-            let permit = self.inner.answers.enter().await.map_err(|wait| self.rate_limited(wait))?;
+            let permit =
+                self.inner.answers.enter(self.urgency.patience()).await.map_err(|wait| self.rate_limited(wait))?;
+            self.inner.answers.allowed(self.urgency).await.map_err(|wait| self.rate_limited(wait))?;
             let limit = Duration::from_secs(ANSWER_SECONDS_MAX);
             let failed = match tokio::time::timeout(limit, attempt()).await {
                 Ok(Ok(answer)) => return Ok(answer),
@@ -65,7 +67,7 @@ impl Client {
             };
             // A pause of the server is everybody's; other waits are this request's own.
             if let (UpstreamError::RateLimited { .. }, Some(wait)) = (&failed.error, failed.wait) {
-                self.inner.answers.hold(wait);
+                self.inner.answers.hold(wait).await;
             }
             drop(permit);
             failures += 1;
@@ -76,7 +78,7 @@ impl Client {
     /// Waits as long as the server or caution demand, or gives up.
     pub(super) async fn wait_after(&self, failed: Failed, failures: u32) -> Result<(), UpstreamError> {
         let told = failed.wait.unwrap_or_default();
-        if !failed.again || failures >= self.inner.attempts_max || told > OBEYED_WAIT_MAX {
+        if !failed.again || failures >= self.inner.attempts_max || told > self.urgency.patience() {
             return Err(failed.error);
         }
         let wait = told.max(self.inner.backoff.after(failures));
@@ -92,10 +94,7 @@ impl Client {
         if !response.status().is_success() {
             return Err(self.refused(Refusal::read(response).await, subject));
         }
-        self.inner.answers.note_left(response.headers());
-        if let Some(wait) = exhausted(response.headers()) {
-            self.inner.answers.hold(wait);
-        }
+        self.inner.answers.note_limit(response.headers()).await;
         if is_html(response.headers()) {
             let what = "it sends an HTML page where JSON is due".to_owned();
             return Err(UpstreamError::NotAHub { endpoint: self.endpoint().to_owned(), what }.into());

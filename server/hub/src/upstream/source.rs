@@ -12,7 +12,7 @@ use url::Url;
 use super::answer::{Failed, Refusal, Subject, forbidden, location};
 use super::client::Client;
 use super::error::UpstreamError;
-use super::limits::{REDIRECTS_MAX, exhausted};
+use super::limits::REDIRECTS_MAX;
 use crate::outward::host_of;
 
 /// A file that is being fetched.
@@ -42,6 +42,8 @@ impl Client {
     pub(super) async fn locate(&self, wanted: &Wanted<'_>, range: &Range<u64>) -> Result<Source, Failed> {
         let url = wanted.subject.repo.resolve(&self.inner.endpoint, wanted.commit, &wanted.entry.path);
         let request = ranged(self.ask_hub(url), wanted.entry, range);
+        let too_long = |wait| Failed { wait: Some(wait), ..self.rate_limited(wait).into() };
+        self.inner.transfers.allowed(self.urgency).await.map_err(too_long)?;
         let response = request.send().await.map_err(|error| self.broken(error))?;
         let headers = response.headers();
         let target = match response.status().as_u16() {
@@ -51,14 +53,12 @@ impl Client {
             _ => {
                 let failed = self.refused(Refusal::read(response).await, &wanted.subject);
                 if let (UpstreamError::RateLimited { .. }, Some(wait)) = (&failed.error, failed.wait) {
-                    self.inner.transfers.hold(wait);
+                    self.inner.transfers.hold(wait).await;
                 }
                 return Err(failed);
             }
         };
-        if let Some(wait) = exhausted(headers) {
-            self.inner.transfers.hold(wait);
-        }
+        self.inner.transfers.note_limit(headers).await;
         self.check_identity(wanted, headers)?;
         match target {
             Some(url) => Ok(Source::Elsewhere(url)),

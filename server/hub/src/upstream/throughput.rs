@@ -24,6 +24,8 @@ const BURST_CELLS_MIN: u64 = 64;
 pub struct Throughput {
     transfers: Arc<Semaphore>,
     bandwidth: Option<Arc<Bandwidth>>,
+    /// Narrower limits of the work at hand.
+    within: Vec<Arc<Bandwidth>>,
 }
 
 impl Throughput {
@@ -31,7 +33,11 @@ impl Throughput {
     pub fn new(transfers_at_once: usize, bytes_per_second: u64) -> Self {
         let permits = if transfers_at_once == 0 { Semaphore::MAX_PERMITS } else { transfers_at_once };
         let bandwidth = (bytes_per_second > 0).then(|| Arc::new(Bandwidth::new(bytes_per_second)));
-        Throughput { transfers: Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS))), bandwidth }
+        Throughput {
+            transfers: Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS))),
+            bandwidth,
+            within: Vec::new(),
+        }
     }
 
     /// Waits for a place; `None` only if there will never be one.
@@ -39,9 +45,15 @@ impl Throughput {
         self.transfers.acquire().await.ok()
     }
 
+    /// The same places, and a narrower limit of bytes a second within the one of all.
+    pub(super) fn narrowed(&self, narrower: &Throughput) -> Throughput {
+        let within = narrower.bandwidth.iter().chain(&self.within).cloned().collect();
+        Throughput { transfers: Arc::clone(&self.transfers), bandwidth: self.bandwidth.clone(), within }
+    }
+
     /// Waits until so many bytes, which have just arrived, are within the limit.
     pub(super) async fn pass(&self, bytes: usize) {
-        if let Some(bandwidth) = &self.bandwidth {
+        for bandwidth in self.within.iter().chain(&self.bandwidth) {
             bandwidth.pass(bytes as u64).await;
         }
     }

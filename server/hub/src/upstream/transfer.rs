@@ -258,8 +258,8 @@ impl Transfer<'_> {
         if rest.is_empty() {
             return Ok(());
         }
-        let _place = inner.transfers.enter().await.map_err(too_long)?;
-        let _shared_place = inner.throughput.enter().await;
+        let _place = inner.transfers.enter(self.client.urgency.patience()).await.map_err(too_long)?;
+        let _shared_place = self.client.throughput.enter().await;
         let response = self.answer(&rest).await?;
         match check_extent(self.wanted.entry, &response, &rest)? {
             Extent::Asked => self.receive(response, range.end, writer, taken).await,
@@ -417,7 +417,7 @@ impl Transfer<'_> {
         writer.write(chunk).await.map_err(UpstreamError::from)?;
         *taken += length as u64;
         (self.progress)(self.sink.arrived());
-        self.client.inner.throughput.pass(length).await;
+        self.client.throughput.pass(length).await;
         Ok(())
     }
 

@@ -9,6 +9,7 @@ mod lease;
 use std::sync::Arc;
 use std::time::Duration;
 
+use acervo_store::db::commit;
 use acervo_store::db::jobs::{self as queue, Ending, Job, Lease};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -16,11 +17,13 @@ use uuid::Uuid;
 
 use crate::app::catalog;
 use crate::app::events;
+use crate::app::schedule;
 use crate::app::sync::{self, Progress};
 use crate::app::webhooks;
 use crate::context::Hub;
 use crate::error::HubError;
 use crate::hooks::Hook;
+use crate::upstream::UpstreamError;
 
 /// How jobs are worked off.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -69,6 +72,7 @@ pub async fn run(hub: Hub, shutdown: CancellationToken) {
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(announce(hub.clone(), id, shutdown.clone()));
     tasks.spawn(housekeeping(hub.clone(), shutdown.clone()));
+    tasks.spawn(scheduling(hub.clone(), shutdown.clone()));
     for _ in 0..hub.config().worker.jobs_at_once {
         tasks.spawn(work(hub.clone(), id, shutdown.clone()));
     }
@@ -107,6 +111,18 @@ async fn announce(hub: Hub, id: Uuid, shutdown: CancellationToken) {
 async fn deliver(hub: Hub, hook: Hook, shutdown: CancellationToken) {
     every(Duration::from_secs(1), &shutdown, || async {
         webhooks::deliver_due_to(&hub, &hook, &shutdown).await?;
+        Ok(())
+    })
+    .await;
+}
+
+/// Queues what schedules want.
+async fn scheduling(hub: Hub, shutdown: CancellationToken) {
+    if !works(&hub) {
+        return;
+    }
+    every(Duration::from_secs(hub.config().worker.poll_seconds.max(1)), &shutdown, || async {
+        schedule::queue_due(&hub).await?;
         Ok(())
     })
     .await;
@@ -210,13 +226,33 @@ pub async fn run_once(
     let ending = ending(hub, &job, result);
     let view = serde_json::to_value(progress.view()).ok();
     if let Some(ending) = ending {
-        queue::finish(hub.db().writer(), lease, ending, view, hub.now()).await?;
+        end(hub, &job, lease, ending, view).await?;
     }
     // However it ended: what this attempt left half done, another one may have completed in its place.
     if let Err(error) = sync::sweep_leftovers(hub).await {
         tracing::warn!(job.id = %job.id, error = %error, "what a job left in staging could not be looked through");
     }
     Ok(true)
+}
+
+/// Writes how an attempt ended; a sync that is given up is told as an event.
+async fn end(
+    hub: &Hub,
+    job: &Job,
+    lease: Lease,
+    ending: Ending,
+    view: Option<serde_json::Value>,
+) -> Result<(), HubError> {
+    let failure = match &ending {
+        Ending::Failed { error, .. } => Some(error.clone()),
+        _ => None,
+    };
+    let tx = hub.db().begin().await?;
+    let held = queue::finish(&tx, lease, ending, view, hub.now()).await?;
+    if let Some(error) = failure.filter(|_| held) {
+        jobs::tell_failure(hub, &tx, job, &error).await?;
+    }
+    Ok(commit(tx).await?)
 }
 
 const SHUT_DOWN: &str = "interrupted because this process ends";
@@ -238,6 +274,18 @@ fn ending(hub: &Hub, job: &Job, result: Result<serde_json::Value, HubError>) -> 
             return None;
         }
         _ => {}
+    }
+    let waits = match &error {
+        HubError::Waits { until, .. } => Some(*until),
+        // The upstream has said when: to ask earlier would only cost another refusal.
+        HubError::Upstream(UpstreamError::RateLimited { retry_after: Some(wait), .. }) => {
+            Some(hub.now().plus_seconds(i64::try_from(wait.as_secs()).unwrap_or(i64::MAX).saturating_add(1)))
+        }
+        _ => None,
+    };
+    if let Some(run_at) = waits {
+        tracing::info!(job.id = %job.id, "a job goes on at {run_at}: {error}");
+        return Some(Ending::Deferred { reason: error.to_string(), run_at });
     }
     if error.is_transient() && job.attempts < job.attempts_max {
         let wait = RETRY_SECONDS << (job.attempts - 1).clamp(0, 6);

@@ -37,6 +37,9 @@ pub struct NewJob {
     pub attempts_max: i32,
     /// Who asked for it.
     pub created_by: Option<i64>,
+    /// Namespace that it works for, in lower case; of equally urgent jobs, that goes first which was last served longest
+    /// ago.
+    pub organization: Option<String>,
     /// Now.
     pub at: Timestamp,
 }
@@ -85,6 +88,7 @@ fn queued(new: NewJob) -> job::ActiveModel {
         created_at: ActiveValue::Set(new.at.into()),
         started_at: ActiveValue::Set(None),
         finished_at: ActiveValue::Set(None),
+        organization: ActiveValue::Set(new.organization),
     }
 }
 
@@ -132,7 +136,8 @@ const CLOCK_SLACK_SECONDS: i64 = 600;
 /// UPDATE job SET state = 'running', fence = fence + 1, attempts = attempts + 1, .. WHERE id = (
 ///   SELECT id FROM job WHERE (state = 'queued' AND run_at <= $now) OR (state = 'running' AND lease_until < $now)
 ///     OR (state IN ('queued', 'running') AND coalesce(heartbeat_at, created_at) > $now + slack)
-///   ORDER BY priority DESC, run_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id, fence
+///   ORDER BY priority DESC, (when its organization was last served), run_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+/// RETURNING id, fence
 /// ```
 /// `=` and not `IN`, which Postgres may plan again with another lock. SQLite has one writer, so needs no lock clause.
 pub async fn claim(
@@ -149,7 +154,8 @@ pub async fn claim(
          heartbeat_at = $2, lease_until = $3, started_at = coalesce(started_at, $2), error = NULL WHERE id = ( \
          SELECT id FROM job WHERE ((state = 'queued' AND run_at <= $2) OR (state = 'running' AND lease_until < $2) \
          OR (state IN ('queued', 'running') AND coalesce(heartbeat_at, created_at) > $4)){only_sql} \
-         ORDER BY priority DESC, run_at, id LIMIT 1{}) RETURNING id, fence",
+         ORDER BY priority DESC, (SELECT coalesce(max(served.started_at), 0) FROM job served \
+         WHERE served.organization = job.organization), run_at, id LIMIT 1{}) RETURNING id, fence",
         dialect::skip_locked(backend)
     );
     let fell_back = now.plus_seconds(CLOCK_SLACK_SECONDS).as_millis();
@@ -225,6 +231,13 @@ pub enum Ending {
     },
     /// Given back by a worker that ends: due at once, and not an attempt.
     HandedBack,
+    /// Put off, since it cannot go on before this time; not an attempt.
+    Deferred {
+        /// What it waits for.
+        reason: String,
+        /// When to go on.
+        run_at: Timestamp,
+    },
     /// Given up.
     Failed {
         /// Why it did not work.
@@ -244,11 +257,12 @@ pub async fn finish(
     progress: Option<Value>,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let attempts_taken_back = i32::from(matches!(ending, Ending::HandedBack));
+    let attempts_taken_back = i32::from(matches!(ending, Ending::HandedBack | Ending::Deferred { .. }));
     let (state, error, outcome, run_at) = match ending {
         Ending::Succeeded(outcome) => (State::Succeeded, None, Some(outcome), None),
         Ending::Retry { error, run_at } => (State::Queued, Some(error), None, Some(run_at)),
         Ending::HandedBack => (State::Queued, None, None, Some(now)),
+        Ending::Deferred { reason, run_at } => (State::Queued, Some(reason), None, Some(run_at)),
         Ending::Failed { error, outcome } => (State::Failed, Some(error), outcome, None),
         Ending::Cancelled => (State::Cancelled, None, None, None),
     };
@@ -290,6 +304,19 @@ pub async fn cancel(db: &impl ConnectionTrait, id: Uuid, now: Timestamp) -> Resu
         .await
         .doing("cancelling a job")?;
     Ok(done.rows_affected > 0)
+}
+
+/// Makes a queued job due now, and what it is to do that of `payload`; one that runs is left alone.
+pub async fn hurry(db: &impl ConnectionTrait, id: Uuid, payload: Value, now: Timestamp) -> Result<(), StoreError> {
+    job::Entity::update_many()
+        .col_expr(job::Column::RunAt, Expr::value(now.as_millis()))
+        .col_expr(job::Column::Payload, Expr::value(payload))
+        .filter(job::Column::Id.eq(id))
+        .filter(job::Column::State.eq(State::Queued))
+        .exec(db)
+        .await
+        .doing("making a job due")?;
+    Ok(())
 }
 
 /// Announces a worker, or that it is still there.

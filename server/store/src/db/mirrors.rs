@@ -2,8 +2,9 @@
 
 use acervo_core::order::Cron;
 use acervo_core::{Rules, Timestamp};
-use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::dialect;
@@ -39,6 +40,8 @@ pub struct Mirror {
     pub last_job_id: Option<Uuid>,
     /// When it last succeeded.
     pub last_synced_at: Option<Timestamp>,
+    /// What upstream said of the repository when it was last asked.
+    pub seen: Option<Value>,
 }
 
 /// What a mirror is made of.
@@ -124,6 +127,7 @@ fn joined(row: mirror::Model, repo: Option<repo::Model>) -> Result<Mirror, Store
         next_run_at: row.next_run_at.map(Into::into),
         last_job_id: row.last_job_id,
         last_synced_at: row.last_synced_at.map(Into::into),
+        seen: row.seen,
     })
 }
 
@@ -151,6 +155,7 @@ pub async fn insert(db: &impl ConnectionTrait, new: NewMirror) -> Result<i64, St
         further_rules: ActiveValue::Set(columns.further),
         priority: ActiveValue::Set(columns.priority),
         next_run_at: ActiveValue::Set(next_run_at.map(Into::into)),
+        seen: ActiveValue::Set(None),
     };
     match mirror::Entity::insert(row).exec(db).await {
         Ok(done) => Ok(done.last_insert_id),
@@ -241,5 +246,49 @@ pub async fn note_synced(db: &impl ConnectionTrait, id: i64, at: Timestamp) -> R
         .exec(db)
         .await
         .doing("noting a sync")?;
+    Ok(())
+}
+
+/// Mirrors whose schedule wants them by now, the longest overdue first; paused ones wait.
+pub async fn due(db: &impl ConnectionTrait, now: Timestamp, limit: u64) -> Result<Vec<Mirror>, StoreError> {
+    let rows = mirror::Entity::find()
+        .filter(Expr::col((mirror::Entity, mirror::Column::NextRunAt)).lte(now.as_millis()))
+        .filter(mirror::Column::Paused.eq(false))
+        .find_also_related(repo::Entity)
+        .order_by_asc(mirror::Column::NextRunAt)
+        .limit(limit)
+        .all(db)
+        .await
+        .doing("looking for mirrors that are due")?;
+    rows.into_iter().map(|(row, repo)| joined(row, repo)).collect()
+}
+
+/// Sets when a mirror is due next, if that is still what the caller has seen; returns whether it was.
+pub async fn reschedule(
+    db: &impl ConnectionTrait,
+    id: i64,
+    seen: Option<Timestamp>,
+    next: Option<Timestamp>,
+) -> Result<bool, StoreError> {
+    let column = || Expr::col(mirror::Column::NextRunAt);
+    let is_seen = seen.map_or_else(|| column().is_null(), |seen| column().eq(seen.as_millis()));
+    let done = mirror::Entity::update_many()
+        .col_expr(mirror::Column::NextRunAt, Expr::value(next.map(Timestamp::as_millis)))
+        .filter(mirror::Column::Id.eq(id))
+        .filter(is_seen)
+        .exec(db)
+        .await
+        .doing("scheduling a mirror")?;
+    Ok(done.rows_affected == 1)
+}
+
+/// Notes what upstream said of a mirror's repository.
+pub async fn note_seen(db: &impl ConnectionTrait, id: i64, seen: Value) -> Result<(), StoreError> {
+    mirror::Entity::update_many()
+        .col_expr(mirror::Column::Seen, Expr::value(seen))
+        .filter(mirror::Column::Id.eq(id))
+        .exec(db)
+        .await
+        .doing("noting what upstream said")?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! Owns every query. It deliberately neither migrates (the hub does, before it serves) nor decides anything.
 
 pub mod blobs;
+pub mod budgets;
 pub mod collections;
 pub mod commits;
 pub mod connect;

@@ -1,7 +1,7 @@
 //! Standing orders, and the roles they give.
 
 use acervo_core::{Order, Timestamp};
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use super::entity::access_grant::{self, Scope};
@@ -19,6 +19,8 @@ pub struct Stored {
     pub managed_by: ManagedBy,
     /// What it asks for.
     pub order: Order,
+    /// When upstreams are asked next what its patterns find.
+    pub next_run_at: Option<Timestamp>,
 }
 
 /// Every order, by name.
@@ -32,9 +34,16 @@ pub async fn all(db: &impl ConnectionTrait) -> Result<Vec<Stored>, StoreError> {
         .map(|row| {
             let order = serde_json::from_value(row.spec)
                 .map_err(|error| StoreError::Corrupt { what: format!("the standing order `{}`: {error}", row.name) })?;
-            Ok(Stored { id: row.id, managed_by: row.managed_by, order })
+            let next_run_at = row.next_run_at.map(Into::into);
+            Ok(Stored { id: row.id, managed_by: row.managed_by, order, next_run_at })
         })
         .collect()
+}
+
+/// What the orders of the mirrors file ask for, by name.
+pub async fn of_file(db: &impl ConnectionTrait) -> Result<Vec<Order>, StoreError> {
+    let stored = all(db).await?;
+    Ok(stored.into_iter().filter(|stored| stored.managed_by == ManagedBy::File).map(|stored| stored.order).collect())
 }
 
 /// Writes an order under its name, whether it is new or not; returns its database id.
@@ -42,6 +51,7 @@ pub async fn put(
     db: &impl ConnectionTrait,
     order: &Order,
     managed_by: ManagedBy,
+    next_run_at: Option<Timestamp>,
     created_by: Option<i64>,
     at: Timestamp,
 ) -> Result<i64, StoreError> {
@@ -55,9 +65,10 @@ pub async fn put(
         created_at: ActiveValue::Set(at.into()),
         updated_at: ActiveValue::Set(at.into()),
         created_by: ActiveValue::Set(created_by),
+        next_run_at: ActiveValue::Set(next_run_at.map(Into::into)),
     };
     let conflict = OnConflict::column(mirror_order::Column::Name)
-        .update_columns([mirror_order::Column::Spec, mirror_order::Column::UpdatedAt])
+        .update_columns([mirror_order::Column::Spec, mirror_order::Column::UpdatedAt, mirror_order::Column::NextRunAt])
         .to_owned();
     mirror_order::Entity::insert(row)
         .on_conflict(conflict)
@@ -71,6 +82,23 @@ pub async fn put(
         .doing("writing a standing order")?;
     row.map(|row| row.id)
         .ok_or_else(|| StoreError::Corrupt { what: format!("the standing order `{}`, which vanished", order.name) })
+}
+
+/// Sets when an order is due next, if that is still what the caller has seen; returns whether it was.
+pub async fn reschedule(
+    db: &impl ConnectionTrait,
+    id: i64,
+    seen: Timestamp,
+    next: Option<Timestamp>,
+) -> Result<bool, StoreError> {
+    let done = mirror_order::Entity::update_many()
+        .col_expr(mirror_order::Column::NextRunAt, Expr::value(next.map(Timestamp::as_millis)))
+        .filter(mirror_order::Column::Id.eq(id))
+        .filter(Expr::col(mirror_order::Column::NextRunAt).eq(seen.as_millis()))
+        .exec(db)
+        .await
+        .doing("scheduling a standing order")?;
+    Ok(done.rows_affected == 1)
 }
 
 /// Removes an order.

@@ -35,6 +35,19 @@ pub async fn served(db: &impl ConnectionTrait, repo_id: i64) -> Result<Vec<Ref>,
     Ok(rows.into_iter().map(|(row, commit)| joined(row, commit)).collect())
 }
 
+/// All refs of a repository that upstream had when it was last asked, in name order.
+pub async fn of_upstream(db: &impl ConnectionTrait, repo_id: i64) -> Result<Vec<Ref>, StoreError> {
+    let rows = repo_ref::Entity::find()
+        .filter(repo_ref::Column::RepoId.eq(repo_id))
+        .filter(repo_ref::Column::UpstreamOid.is_not_null())
+        .find_also_related(repo_commit::Entity)
+        .order_by_asc(repo_ref::Column::Name)
+        .all(db)
+        .await
+        .doing("reading an upstream's refs")?;
+    Ok(rows.into_iter().map(|(row, commit)| joined(row, commit)).collect())
+}
+
 /// The ref of this kind and name.
 pub async fn by_name(
     db: &impl ConnectionTrait,
@@ -127,13 +140,13 @@ pub async fn move_to(
     Ok(before)
 }
 
-/// Notes where upstream has a ref now, without moving what is served.
+/// Notes where upstream has a ref now, or that it has it no more, without moving what is served.
 pub async fn note_upstream(
     db: &impl ConnectionTrait,
     repo_id: i64,
     kind: RefKind,
     name: &str,
-    target: CommitOid,
+    target: Option<CommitOid>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let row = repo_ref::ActiveModel {
@@ -142,7 +155,7 @@ pub async fn note_upstream(
         kind: ActiveValue::Set(kind.into()),
         name: ActiveValue::Set(name.to_owned()),
         served_commit_id: ActiveValue::Set(None),
-        upstream_oid: ActiveValue::Set(Some(target.into())),
+        upstream_oid: ActiveValue::Set(target.map(Into::into)),
         upstream_seen_at: ActiveValue::Set(Some(at.into())),
         updated_at: ActiveValue::Set(at.into()),
     };

@@ -28,6 +28,7 @@ pub(crate) fn job(key: &str, run_at: Timestamp) -> NewJob {
         run_at,
         attempts_max: 3,
         created_by: None,
+        organization: None,
         at: at(1),
     }
 }
@@ -151,12 +152,12 @@ async fn refs_remember_where_they_were_and_where_upstream_is() {
     commits::insert_log(db.writer(), repo.id, &[entry(old), entry(new)], at(1)).await.unwrap();
     let old_id = commits::by_oid(db.reader(), repo.id, old).await.unwrap().unwrap().id;
 
-    refs::note_upstream(db.writer(), repo.id, RefKind::Branch, "main", old, at(1)).await.unwrap();
+    refs::note_upstream(db.writer(), repo.id, RefKind::Branch, "main", Some(old), at(1)).await.unwrap();
     assert!(refs::served(db.reader(), repo.id).await.unwrap().is_empty(), "upstream's ref serves nothing here yet");
     let before =
         refs::move_to(db.writer(), repo.id, RefKind::Branch, "main", (old_id, old), "sync", at(2)).await.unwrap();
     assert_eq!(before, None);
-    refs::note_upstream(db.writer(), repo.id, RefKind::Branch, "main", new, at(3)).await.unwrap();
+    refs::note_upstream(db.writer(), repo.id, RefKind::Branch, "main", Some(new), at(3)).await.unwrap();
     let main = refs::by_name(db.reader(), repo.id, RefKind::Branch, "main").await.unwrap().unwrap();
     assert_eq!((main.served, main.upstream), (Some((old_id, old)), Some(new)), "what is served stays");
     assert!(refs::by_name(db.reader(), repo.id, RefKind::Tag, "main").await.unwrap().is_none());

@@ -11,7 +11,7 @@ use acervo_store::db::entity::{
     access_grant, access_request, api_token, blob, card, collection, collection_item, commit_tag, decision,
     entry_segment, event, generation, job, listing, listing_segment, mirror, mirror_order, namespace, principal,
     provenance, quarantine, ref_event, repo, repo_alias, repo_commit, repo_ref, repo_search, repo_tag, terms,
-    terms_consent, tree_entry, webhook, webhook_delivery, worker,
+    terms_consent, tree_entry, upstream_budget, webhook, webhook_delivery, worker,
 };
 use acervo_store::db::{Database, DatabaseConfig};
 use acervo_store::{Doing, StoreError};
@@ -135,6 +135,7 @@ fn a_job() -> job::Model {
         created_at: Ts(1),
         started_at: Some(Ts(1)),
         finished_at: Some(Ts(1)),
+        organization: Some("acme".to_owned()),
     }
 }
 
@@ -263,6 +264,7 @@ async fn every_table_round_trips(db: &Database) {
             }),
             priority: -4,
             next_run_at: Some(Ts(5)),
+            seen: Some(json!({ "name": "acme/x" })),
         },
     )
     .await;
@@ -276,6 +278,18 @@ async fn every_table_round_trips(db: &Database) {
             created_at: Ts(1),
             updated_at: Ts(2),
             created_by: Some(1),
+            next_run_at: Some(Ts(5)),
+        },
+    )
+    .await;
+    round_trip::<upstream_budget::Entity>(
+        db,
+        upstream_budget::Model {
+            source: "https://hub.example.org".to_owned(),
+            window_start: 1,
+            taken: 2,
+            held_until: 3,
+            background_held_until: 4,
         },
     )
     .await;

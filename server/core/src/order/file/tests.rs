@@ -64,7 +64,7 @@ fn what_is_wrong_is_told_with_its_place_and_what_to_write() {
     let cases = [
         ("[mirror.x]\nrepoz = ['a/b']\n", (2, 1), "unknown key `repoz`; did you mean `repos`?"),
         ("[miror.x]\nrepos = ['a/b']\n", (1, 2), "did you mean `mirror`?"),
-        ("[mirror.x]\nrepos = ['a/b', 'a/b/c']\n", (2, 17), "`a/b/c`"),
+        ("[mirror.x]\nrepos = ['a/b', 'a/b/c']\n", (2, 17), "`b/c`"),
         ("[mirror.x]\nrepos = ['*/b']\n", (2, 10), "name the namespace"),
         ("[mirror.x]\n", (1, 1), "names no repository"),
         ("[mirror.x]\nrepos = ['a/*']\nas = 'lab/one'\n", (1, 1), "`lab/{name}`"),

@@ -14,9 +14,11 @@ use crate::app::events::{self, Told};
 use crate::app::gates;
 use crate::app::identity::demand;
 use crate::app::mirrors::{NewRepository, make_repo};
+use crate::app::schedule::sync_subject;
 use crate::app::sync::Progress;
 use crate::context::Hub;
 use crate::error::HubError;
+use crate::upstream::Urgency;
 
 /// Makes what is here what the orders want, as far as that is not refused. Doing it again changes nothing.
 ///
@@ -24,11 +26,31 @@ use crate::error::HubError;
 /// were made by hand are left alone, and what was fetched stays.
 pub async fn apply(hub: &Hub, caller: &Caller, orders: &[Order], progress: &Progress) -> Result<Steps, HubError> {
     demand(caller, Role::Admin)?;
-    let discovery = discover::discover(hub, orders, progress).await;
+    carry_out(hub, caller, orders, Urgency::Interactive, progress).await
+}
+
+/// Looks again for what the orders of the file find: what is new is mirrored, and synced at once.
+pub async fn refresh(hub: &Hub, progress: &Progress) -> Result<Steps, HubError> {
+    let orders = rows::of_file(hub.db().reader()).await?;
+    carry_out(hub, &Caller::System, &orders, Urgency::Background, progress).await
+}
+
+async fn carry_out(
+    hub: &Hub,
+    caller: &Caller,
+    orders: &[Order],
+    urgency: Urgency,
+    progress: &Progress,
+) -> Result<Steps, HubError> {
+    let discovery = discover::discover(hub, orders, urgency, progress).await?;
     progress.phase("applying");
     let tx = hub.db().begin().await?;
     // Whoever else adds mirrors or namespaces waits; what is compared below is what is changed.
     generation::lock(&tx).await?;
+    // Somebody has applied another file since these orders were read: what it wants was looked for then.
+    if urgency == Urgency::Background && rows::of_file(&tx).await? != orders {
+        return Ok(Steps::default());
+    }
     let steps = compare::compare(hub, orders, &discovery).await?;
     if !steps.changes() {
         return Ok(steps);
@@ -45,7 +67,7 @@ pub async fn apply(hub: &Hub, caller: &Caller, orders: &[Order], progress: &Prog
     }
     for step in steps.orders.iter().filter(|step| matches!(step.action, Action::Add | Action::Change)) {
         let Some(order) = orders.iter().find(|order| order.name == step.name) else { continue };
-        let id = rows::put(&tx, order, ManagedBy::File, caller.principal_id(), at).await?;
+        let id = rows::put(&tx, order, ManagedBy::File, order.next_search(at), caller.principal_id(), at).await?;
         ids.insert(&order.name, id);
         let kind = if step.action == Action::Add { "order.added" } else { "order.changed" };
         tell(hub, &tx, caller, (kind, None, &order.name), json!({ "order": order })).await?;
@@ -53,7 +75,11 @@ pub async fn apply(hub: &Hub, caller: &Caller, orders: &[Order], progress: &Prog
     for step in &steps.mirrors {
         let order = step.work.order.and_then(|index| Some((&orders[index], *ids.get(orders[index].name.as_str())?)));
         match (step.action, order) {
-            (Action::Add, Some((order, id))) => add(hub, &tx, caller, step, order, id).await?,
+            (Action::Add, Some((order, id))) => {
+                // What a schedule has found is wanted now, not a night later.
+                let due = (urgency == Urgency::Background).then_some(at);
+                add(hub, &tx, caller, step, (order, id), due).await?;
+            }
             (Action::Change, Some((order, id))) => change(hub, &tx, caller, step, order, id).await?,
             (Action::Remove, _) => remove(hub, &tx, caller, step).await?,
             _ => {}
@@ -77,7 +103,7 @@ async fn tell(
 
 /// When a mirror is due next by an order, if its schedule says so.
 fn next_run(order: &Order, repo: &Repo, now: Timestamp) -> Option<Timestamp> {
-    order.rules.timing.next_run(&format!("{}:{}", repo.kind, repo.name.lower()), now)
+    order.rules.timing.next_run(&sync_subject(repo.kind, &repo.name.lower()), now)
 }
 
 fn standing(order: &Order, order_id: i64, repo: &Repo, existing: Option<&Mirror>, now: Timestamp) -> Standing {
@@ -100,8 +126,8 @@ async fn add(
     tx: &Transaction,
     caller: &Caller,
     step: &MirrorStep,
-    order: &Order,
-    order_id: i64,
+    (order, order_id): (&Order, i64),
+    due: Option<Timestamp>,
 ) -> Result<(), HubError> {
     let at = hub.now();
     let repo = match repos::by_name(tx, step.kind, &step.repo.lower()).await? {
@@ -121,11 +147,12 @@ async fn add(
     if let Some(alias) = &step.work.alias {
         repos::add_alias(tx, &repo, alias, Cause::Canonical, at).await?;
     }
+    let standing = standing(order, order_id, &repo, None, at);
     let new = NewMirror {
         repo_id: repo.id,
         endpoint: step.endpoint.clone(),
         upstream_name: step.upstream.clone(),
-        order: standing(order, order_id, &repo, None, at),
+        order: Standing { next_run_at: due.or(standing.next_run_at), ..standing },
         created_by: caller.principal_id(),
         at,
     };

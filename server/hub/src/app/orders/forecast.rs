@@ -1,6 +1,6 @@
 //! What syncing the mirrors of a plan would do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use acervo_core::{Order, Rules};
 use futures::{StreamExt, stream};
@@ -9,6 +9,7 @@ use super::{Action, Budget, Forecast, ForecastRevision, Refusal, Steps, Totals};
 use crate::app::sync::{self, Progress, Subject};
 use crate::context::Hub;
 use crate::error::HubError;
+use crate::upstream::Urgency;
 
 /// Repositories that are asked about at the same time; the client keeps to the upstream's limits below that.
 const ASKED_AT_ONCE: usize = 8;
@@ -53,15 +54,18 @@ pub(super) async fn forecast(hub: &Hub, orders: &[Order], steps: &mut Steps, pro
         }
     }
     steps.refused.sort_by(|a, b| (&a.order, &a.repo).cmp(&(&b.order, &b.repo)));
-    let endpoints: BTreeSet<&str> = steps.mirrors.iter().map(|step| step.endpoint.as_str()).collect();
-    for endpoint in endpoints {
-        let left = hub.upstream_at(endpoint).ok().and_then(|client| client.requests_left());
-        totals.budgets.extend(left.map(|(requests_left, seconds)| Budget {
-            endpoint: endpoint.to_owned(),
-            requests_left,
-            seconds,
-        }));
+    let asked: BTreeSet<(&str, &str)> =
+        steps.mirrors.iter().map(|step| (step.endpoint.as_str(), step.repo.namespace())).collect();
+    let mut budgets: BTreeMap<&str, Budget> = BTreeMap::new();
+    for (endpoint, organization) in asked {
+        let left = hub.upstream_at(endpoint, organization).ok().and_then(|client| client.requests_left());
+        let Some((requests_left, seconds)) = left else { continue };
+        // Of several tokens for one hub, the one that has least.
+        if budgets.get(endpoint).is_none_or(|known| requests_left < known.requests_left) {
+            budgets.insert(endpoint, Budget { endpoint: endpoint.to_owned(), requests_left, seconds });
+        }
     }
+    totals.budgets = budgets.into_values().collect();
     totals
 }
 
@@ -71,7 +75,15 @@ async fn of_mirror(
     repo_id: Option<i64>,
     rules: &Rules,
 ) -> Result<Forecast, HubError> {
-    let subject = Subject { repo_id, kind: step.kind, endpoint: &step.endpoint, upstream_name: &step.upstream, rules };
+    let subject = Subject {
+        repo_id,
+        kind: step.kind,
+        endpoint: &step.endpoint,
+        upstream_name: &step.upstream,
+        organization: step.repo.namespace(),
+        urgency: Urgency::Interactive,
+        rules,
+    };
     let plan = sync::plan(hub, &subject, &Progress::default()).await?;
     let revisions = plan
         .revisions

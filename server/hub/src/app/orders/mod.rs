@@ -16,8 +16,9 @@ use crate::app::identity::demand;
 use crate::app::sync::{PlanTotals, Progress};
 use crate::context::Hub;
 use crate::error::HubError;
+use crate::upstream::Urgency;
 
-pub use apply::apply;
+pub use apply::{apply, refresh};
 
 /// Reads the text of a mirrors file, for those who may do something with it.
 pub fn read(caller: &Caller, text: &str) -> Result<Vec<Order>, HubError> {
@@ -27,6 +28,12 @@ pub fn read(caller: &Caller, text: &str) -> Result<Vec<Order>, HubError> {
             "a mirrors file has at most {FILE_BYTES_MAX} bytes, this one has {}",
             text.len()
         )));
+    }
+    // What somebody forgot to send would end all orders.
+    if text.trim().is_empty() {
+        return Err(HubError::Invalid(
+            "the mirrors file is empty; to end all orders, send one that holds a comment".to_owned(),
+        ));
     }
     acervo_core::order::parse(text).map_err(|error| HubError::Invalid(error.to_string()))
 }
@@ -193,7 +200,7 @@ impl OrdersPlan {
 /// Says what applying these orders would change and what a sync would fetch. Asks, writes nothing.
 pub async fn plan(hub: &Hub, caller: &Caller, orders: &[Order], progress: &Progress) -> Result<OrdersPlan, HubError> {
     demand(caller, Role::Admin)?;
-    let discovery = discover::discover(hub, orders, progress).await;
+    let discovery = discover::discover(hub, orders, Urgency::Interactive, progress).await?;
     let mut steps = compare::compare(hub, orders, &discovery).await?;
     let totals = forecast::forecast(hub, orders, &mut steps, progress).await;
     Ok(OrdersPlan { steps, totals })

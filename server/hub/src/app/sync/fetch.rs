@@ -22,7 +22,8 @@ use crate::upstream::Client;
 /// Where contents come from and where they go.
 #[derive(Clone, Debug)]
 pub(super) struct Route {
-    pub(super) client: Client,
+    /// Hubs to take them from, the preferred one first; the others are asked for the same commit when it fails.
+    pub(super) clients: Vec<Client>,
     pub(super) kind: RepoKind,
     pub(super) upstream_name: String,
     pub(super) repo_id: i64,
@@ -109,13 +110,16 @@ async fn fetch(
         return Ok(());
     }
     let (mut lost, mut again) = (0, false);
+    let mut clients = route.clients.iter();
+    let none = || HubError::Internal("a route without a hub".to_owned());
+    let mut client = clients.next().ok_or_else(none)?;
     loop {
         let staged = hub.blobs().stage(key, expected).await?;
         let before = staged.arrived();
         progress.file(path, before, entry.size);
         let report = |done: u64| progress.file(path, done, entry.size);
         let moved =
-            route.client.transfer(route.kind, &route.upstream_name, route.commit, entry, &staged, &report, stop).await;
+            client.transfer(route.kind, &route.upstream_name, route.commit, entry, &staged, &report, stop).await;
         hub.metrics().fetched_bytes.inc_by(staged.arrived().saturating_sub(before));
         let mixed = match moved {
             Ok(moved) if moved.whole => moved.mixed,
@@ -128,20 +132,29 @@ async fn fetch(
                 if let Err(lost) = staged.park().await {
                     tracing::warn!(job.id = %route.job_id, entry.path = path, error = %lost, "a partial file could not be kept");
                 }
-                return Err(error.into());
+                match clients.next().filter(|_| error.is_transient()) {
+                    Some(next) => {
+                        tracing::warn!(job.id = %route.job_id, entry.path = path, error = %error, "a file is fetched from `{}` instead", next.endpoint());
+                        client = next;
+                        continue;
+                    }
+                    None => return Err(error.into()),
+                }
             }
         };
         match staged.finish().await? {
-            Finished::Verified(verified) => match queue.record(content.clone(), Arrived::Fetched(verified)).await {
-                Err(HubError::Blob(BlobError::UploadLost(_))) if lost < LOST_MAX => {
-                    tracing::warn!(job.id = %route.job_id, entry.path = path, "what another worker had uploaded is lost and is fetched again");
-                    lost += 1;
+            Finished::Verified(verified) => {
+                match queue.record(content.clone(), Arrived::Fetched(verified, client.endpoint().to_owned())).await {
+                    Err(HubError::Blob(BlobError::UploadLost(_))) if lost < LOST_MAX => {
+                        tracing::warn!(job.id = %route.job_id, entry.path = path, "what another worker had uploaded is lost and is fetched again");
+                        lost += 1;
+                    }
+                    recorded => {
+                        recorded?;
+                        break;
+                    }
                 }
-                recorded => {
-                    recorded?;
-                    break;
-                }
-            },
+            }
             // The wrong bytes may be those of an earlier attempt: half flushed before a loss of power, or from another
             // upstream that declared the same. Only bytes of a single attempt at a single file accuse their sender.
             Finished::Quarantined(quarantined) if before > 0 || (mixed && !again) => {
@@ -149,7 +162,9 @@ async fn fetch(
                 hub.blobs().discard(quarantined).await?;
                 again = true;
             }
-            Finished::Quarantined(quarantined) => return Err(refuse(hub, route, &content, &quarantined).await?),
+            Finished::Quarantined(quarantined) => {
+                return Err(refuse(hub, (route, client.endpoint()), &content, &quarantined).await?);
+            }
         }
     }
     progress.file_done(path);
@@ -187,7 +202,7 @@ async fn found(hub: &Hub, route: &Route, path: &str, key: StagingKey, expected: 
 /// Records bytes that are not what was declared; returns the error that ends the sync.
 async fn refuse(
     hub: &Hub,
-    route: &Route,
+    (route, endpoint): (&Route, &str),
     content: &MissingContent,
     quarantined: &Quarantined,
 ) -> Result<HubError, HubError> {
@@ -213,7 +228,7 @@ async fn refuse(
     let tx = hub.db().begin().await?;
     let refused = Refused {
         repo_id: route.repo_id,
-        endpoint: route.client.endpoint(),
+        endpoint,
         declared: entry,
         actual_sha256: found.sha256,
         actual_size: found.size,
@@ -223,7 +238,7 @@ async fn refuse(
     };
     blobs::record_refusal(&tx, &refused).await?;
     let details = json!({
-        "path": entry.path, "commit": route.commit, "endpoint": route.client.endpoint(), "declared": declared,
+        "path": entry.path, "commit": route.commit, "endpoint": endpoint, "declared": declared,
         "arrived": arrived, "declared_size": entry.size, "arrived_size": found.size, "job": route.job_id,
     });
     let told = Told { kind: "content.mismatch", repo_id: Some(route.repo_id), subject: &route.repo_name, details };

@@ -11,13 +11,16 @@ mod progress;
 mod recorder;
 mod run;
 mod seed;
+mod watch;
+mod windows;
 
 use acervo_core::access::Caller;
 use acervo_core::lock::Pin;
+use acervo_core::order::Window;
 use acervo_core::{CommitOid, Role};
-use acervo_store::db::commit;
 use acervo_store::db::jobs::{self, NewJob};
 use acervo_store::db::mirrors::{self, Mirror};
+use acervo_store::db::{Transaction, commit};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
@@ -26,6 +29,7 @@ use crate::app::events::{self, Told};
 use crate::app::identity::demand;
 use crate::context::Hub;
 use crate::error::HubError;
+use crate::upstream::{Client, Urgency};
 
 pub use leftovers::sweep_leftovers;
 pub use pinned::{held_files, run_pinned};
@@ -67,6 +71,16 @@ pub struct SyncPayload {
     /// What the sync is held to; otherwise the mirror's revisions are followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<Pin>,
+    /// Whether a schedule wants it, and nobody waits.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub scheduled: bool,
+}
+
+impl SyncPayload {
+    /// Whether somebody waits for it.
+    pub fn urgency(&self) -> Urgency {
+        if self.scheduled { Urgency::Background } else { Urgency::Interactive }
+    }
 }
 
 /// What came of a sync.
@@ -106,6 +120,42 @@ pub struct SyncedRevision {
     pub changed: bool,
 }
 
+/// A mirror that is being synced, and the way to its upstream.
+#[derive(Clone, Debug)]
+pub struct Source<'a> {
+    /// The mirror.
+    pub mirror: &'a Mirror,
+    /// A client with the token of its organisation, within the limit of the window that is open.
+    pub client: Client,
+    /// Other hubs of its order, which are asked for files of the same commits when the first one fails.
+    others: Vec<Client>,
+    urgency: Urgency,
+    window: Option<Window>,
+}
+
+impl<'a> Source<'a> {
+    /// The way to the upstream of a mirror.
+    pub fn of(hub: &Hub, mirror: &'a Mirror, urgency: Urgency) -> Result<Self, HubError> {
+        let window = windows::open(hub, mirror, urgency);
+        let rate = window.as_ref().and_then(|window| window.bytes_per_second);
+        let at = |endpoint: &str| {
+            let client = hub.upstream_at(endpoint, mirror.repo.name.namespace())?.with_urgency(urgency);
+            Ok::<_, HubError>(match rate {
+                Some(rate) => client.within(&hub.upstreams().window(&windows::shared_by(mirror), rate)),
+                None => client,
+            })
+        };
+        let others = mirror.rules.upstreams.iter().filter(|endpoint| **endpoint != mirror.endpoint);
+        let others = others.map(|endpoint| at(endpoint)).collect::<Result<_, _>>()?;
+        Ok(Source { mirror, client: at(&mirror.endpoint)?, others, urgency, window })
+    }
+
+    /// What a plan of it is for.
+    pub fn subject(&self) -> Subject<'a> {
+        Subject { urgency: self.urgency, ..self.mirror.into() }
+    }
+}
+
 /// Key under which at most one sync of a repository is queued or running.
 pub fn dedup_key(repo_id: i64) -> String {
     format!("{JOB_KIND}:{repo_id}")
@@ -113,27 +163,54 @@ pub fn dedup_key(repo_id: i64) -> String {
 
 /// Queues a sync of a mirror, or finds the one under way; returns its id.
 pub async fn enqueue(hub: &Hub, caller: &Caller, mirror: &Mirror) -> Result<Uuid, HubError> {
-    Ok(queue(hub, caller, mirror, None).await?.0)
+    demand(caller, Role::Maintainer)?;
+    let tx = hub.db().begin().await?;
+    let payload = SyncPayload { mirror_id: mirror.id, pin: None, scheduled: false };
+    let (job, is_new) = queue(hub, &tx, caller, mirror, payload).await?;
+    if !is_new {
+        hurry(hub, &tx, job).await?;
+    }
+    commit(tx).await?;
+    Ok(job)
+}
+
+/// Somebody waits now for what a schedule wanted, or what was put off.
+async fn hurry(hub: &Hub, tx: &Transaction, job: Uuid) -> Result<(), HubError> {
+    let Some(found) = jobs::by_id(tx, job).await? else { return Ok(()) };
+    let mut payload = found.payload;
+    if let Some(fields) = payload.as_object_mut() {
+        fields.remove("scheduled");
+    }
+    Ok(jobs::hurry(tx, job, payload, hub.now()).await?)
 }
 
 /// Queues a sync of a mirror that is held to a lockfile; one that follows the revisions must not be under way.
 pub async fn enqueue_pinned(hub: &Hub, caller: &Caller, mirror: &Mirror, pin: Pin) -> Result<Uuid, HubError> {
-    let (job, is_new) = queue(hub, caller, mirror, Some(pin)).await?;
-    if is_new {
-        return Ok(job);
+    demand(caller, Role::Maintainer)?;
+    let tx = hub.db().begin().await?;
+    let payload = SyncPayload { mirror_id: mirror.id, pin: Some(pin), scheduled: false };
+    let (job, is_new) = queue(hub, &tx, caller, mirror, payload).await?;
+    if !is_new {
+        return Err(HubError::Conflict(format!(
+            "another sync of `{}` is under way; wait until it has ended, or cancel it, then sync again",
+            mirror.repo.name
+        )));
     }
-    Err(HubError::Conflict(format!(
-        "another sync of `{}` is under way; wait until it has ended, or cancel it, then sync again",
-        mirror.repo.name
-    )))
+    commit(tx).await?;
+    Ok(job)
 }
 
-/// Queues a sync unless one is under way; returns the id of either, and whether it is new.
-async fn queue(hub: &Hub, caller: &Caller, mirror: &Mirror, pin: Option<Pin>) -> Result<(Uuid, bool), HubError> {
-    demand(caller, Role::Maintainer)?;
+/// Queues a sync unless one is under way, with its event; returns the id of either, and whether it is new.
+pub(super) async fn queue(
+    hub: &Hub,
+    tx: &Transaction,
+    caller: &Caller,
+    mirror: &Mirror,
+    payload: SyncPayload,
+) -> Result<(Uuid, bool), HubError> {
     let at = hub.now();
-    let is_pinned = pin.is_some();
-    let payload = serde_json::to_value(SyncPayload { mirror_id: mirror.id, pin })
+    let details = json!({ "type": mirror.repo.kind, "locked": payload.pin.is_some(), "scheduled": payload.scheduled });
+    let payload = serde_json::to_value(payload)
         .map_err(|error| HubError::Internal(format!("a job that cannot be written: {error}")))?;
     let new = NewJob {
         id: Uuid::now_v7(),
@@ -144,21 +221,18 @@ async fn queue(hub: &Hub, caller: &Caller, mirror: &Mirror, pin: Option<Pin>) ->
         run_at: at,
         attempts_max: ATTEMPTS_MAX,
         created_by: caller.principal_id(),
+        organization: Some(mirror.repo.name.namespace().to_ascii_lowercase()),
         at,
     };
-    let tx = hub.db().begin().await?;
-    let (job, is_new) = jobs::enqueue(&tx, new).await?;
+    let (job, is_new) = jobs::enqueue(tx, new).await?;
     if is_new {
-        mirrors::note_job(&tx, mirror.id, job).await?;
-        let told = Told {
-            kind: "sync.queued",
-            repo_id: Some(mirror.repo.id),
-            subject: mirror.repo.name.as_str(),
-            details: json!({ "job": job, "type": mirror.repo.kind, "locked": is_pinned }),
-        };
-        events::record(hub, &tx, caller, told).await?;
+        mirrors::note_job(tx, mirror.id, job).await?;
+        let mut details = details;
+        details["job"] = json!(job);
+        let told =
+            Told { kind: "sync.queued", repo_id: Some(mirror.repo.id), subject: mirror.repo.name.as_str(), details };
+        events::record(hub, tx, caller, told).await?;
     }
-    commit(tx).await?;
     Ok((job, is_new))
 }
 

@@ -9,26 +9,26 @@ use acervo_store::db::jobs::Lease;
 use acervo_store::db::mirrors::Mirror;
 use acervo_store::db::trees::{self, Within};
 
-use crate::app::sync::SyncOutcome;
-use crate::app::sync::plan::{Plan, PlannedFetch, PlannedRevision, Subject, bring_once, plan_commit};
+use crate::app::sync::plan::{Plan, PlannedFetch, PlannedRevision, bring_once, plan_commit};
 use crate::app::sync::progress::Progress;
 use crate::app::sync::run::carry_out;
+use crate::app::sync::{Source, SyncOutcome};
 use crate::context::Hub;
 use crate::error::HubError;
 
 /// Brings what a lockfile names, under the lease of a job. Where upstream's refs stand now does not matter.
 pub async fn run_pinned(
     hub: &Hub,
-    mirror: &Mirror,
+    source: &Source<'_>,
     pin: &Pin,
     lease: Lease,
     progress: &Arc<Progress>,
 ) -> Result<SyncOutcome, HubError> {
-    let client = hub.upstream_at(&mirror.endpoint)?;
-    let subject = Subject::from(mirror);
+    let (mirror, client) = (source.mirror, &source.client);
+    let subject = source.subject();
     let mut commits = Vec::with_capacity(pin.commits.len());
     for pinned in &pin.commits {
-        let planned = plan_commit(hub, &client, &subject, pinned.id, None, progress).await?;
+        let planned = plan_commit(hub, client, &subject, pinned.id, None, progress).await?;
         match &planned.fetch {
             Some(fetch) => check_listing(mirror, pinned, fetch)?,
             None => check_held(hub, mirror, pin, pinned).await?,
@@ -59,7 +59,7 @@ pub async fn run_pinned(
         }
     }
     let plan = Plan { commits, revisions, upstream_refs: Vec::new(), requests_to_ask: 0 };
-    carry_out(hub, mirror, &plan, Some(pin), lease, progress).await
+    carry_out(hub, source, &plan, Some(pin), lease, progress).await
 }
 
 /// Refuses a commit that upstream lists otherwise than it did, or of which another part is selected.

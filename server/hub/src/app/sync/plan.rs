@@ -15,7 +15,7 @@ use crate::app::sync::DEFAULT_REVISION;
 use crate::app::sync::progress::Progress;
 use crate::context::Hub;
 use crate::error::HubError;
-use crate::upstream::{Client, SnapshotInfo, UpstreamRef};
+use crate::upstream::{Client, SnapshotInfo, UpstreamRef, Urgency};
 
 pub(super) use commit::{compare, plan_commit};
 
@@ -33,6 +33,10 @@ pub struct Subject<'a> {
     pub endpoint: &'a str,
     /// Name of the repository there.
     pub upstream_name: &'a str,
+    /// Namespace here that it is for.
+    pub organization: &'a str,
+    /// Whether somebody waits for it.
+    pub urgency: Urgency,
     /// What is followed and held.
     pub rules: &'a Rules,
 }
@@ -44,6 +48,8 @@ impl<'a> From<&'a Mirror> for Subject<'a> {
             kind: mirror.repo.kind,
             endpoint: &mirror.endpoint,
             upstream_name: &mirror.upstream_name,
+            organization: mirror.repo.name.namespace(),
+            urgency: Urgency::Interactive,
             rules: &mirror.rules,
         }
     }
@@ -153,14 +159,17 @@ impl PlannedFetch {
 
 impl Plan {
     /// Requests to the hub that a sync of this takes, if none has to be made twice: what is asked each time; for each
-    /// commit its description, its listing and its log; one for each file.
+    /// commit its description, its listing and its log; one for each file. Branches whose history was rewritten take more.
     pub fn requests(&self) -> u64 {
         let of_commit = |fetch: &PlannedFetch| {
             let pages = fetch.upstream.entries().count().div_ceil(ENTRIES_PER_PAGE).max(1);
             2 + pages as u64 + fetch.missing.len() as u64
         };
         let commits: u64 = self.commits.iter().filter_map(|planned| planned.fetch.as_ref()).map(of_commit).sum();
-        self.requests_to_ask + commits
+        // What the hub says of the repository now comes with the first commit, or is asked for by itself.
+        let first = self.revisions.first().map(|revision| revision.commit);
+        let comes_along = self.commits.iter().any(|planned| Some(planned.oid) == first && planned.fetch.is_some());
+        self.requests_to_ask + commits + u64::from(first.is_some() && !comes_along)
     }
 
     /// The plan in numbers.
@@ -175,9 +184,10 @@ impl Plan {
 
 /// Asks upstream what the revisions stand for, and compares with what is here.
 ///
-/// An unchanged repository costs one request: its refs; and one for each branch of which more than the head is followed.
+/// An unchanged repository costs one request: its refs; and one for each branch of which more than the head is followed. A
+/// sync adds one, for what else the hub says of the repository.
 pub async fn plan(hub: &Hub, subject: &Subject<'_>, progress: &Progress) -> Result<Plan, HubError> {
-    let client = hub.upstream_at(subject.endpoint)?;
+    let client = hub.upstream_at(subject.endpoint, subject.organization)?.with_urgency(subject.urgency);
     progress.phase("asking upstream for its revisions");
     let upstream_refs = client.refs(subject.kind, subject.upstream_name).await?;
     let mut requests_to_ask = 1;

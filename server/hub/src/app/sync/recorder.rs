@@ -39,8 +39,8 @@ pub(super) struct Queue(mpsc::UnboundedSender<Waiting>);
 /// The bytes of a content, which are what was declared.
 #[derive(Debug)]
 pub(super) enum Arrived {
-    /// Verified in staging, fetched from upstream.
-    Fetched(Verified),
+    /// Verified in staging, fetched from the hub at this base URL.
+    Fetched(Verified, String),
     /// Verified in staging, read from a disk of the operator's.
     Seeded(Verified),
     /// Verified in the store, where an attempt that died has left them.
@@ -61,6 +61,8 @@ struct Kept {
     content: MissingContent,
     promoted: Promoted,
     way: Way,
+    /// Base URL of the hub they came from; absent if nobody was asked.
+    endpoint: Option<String>,
     done: oneshot::Sender<Result<(), HubError>>,
 }
 
@@ -122,13 +124,13 @@ async fn run(hub: Hub, route: Arc<Route>, mut queue: mpsc::UnboundedReceiver<Wai
 /// Brings one content's bytes into the store; what goes wrong is told to whoever waits for it.
 async fn promote(hub: &Hub, waiting: Waiting) -> Option<Kept> {
     let Waiting { content, arrived, done } = waiting;
-    let (promoted, way) = match arrived {
-        Arrived::Fetched(verified) => (hub.blobs().promote(verified).await, Way::Fetched),
-        Arrived::Seeded(verified) => (hub.blobs().promote(verified).await, Way::Seeded),
-        Arrived::Found(promoted) => (Ok(promoted), Way::Found),
+    let (promoted, way, endpoint) = match arrived {
+        Arrived::Fetched(verified, endpoint) => (hub.blobs().promote(verified).await, Way::Fetched, Some(endpoint)),
+        Arrived::Seeded(verified) => (hub.blobs().promote(verified).await, Way::Seeded, None),
+        Arrived::Found(promoted) => (Ok(promoted), Way::Found, None),
     };
     match promoted {
-        Ok(promoted) => Some(Kept { content, promoted, way, done }),
+        Ok(promoted) => Some(Kept { content, promoted, way, endpoint, done }),
         Err(error) => {
             // Nobody waits any more if the sync has ended.
             let _ = done.send(Err(error.into()));
@@ -167,11 +169,12 @@ async fn record(hub: &Hub, route: &Route, batch: &[Kept]) -> Result<(), HubError
     let at = hub.now();
     let tx = hub.db().begin().await?;
     let mut ties: Vec<(RepoPath, i64)> = Vec::new();
-    for Kept { content, promoted, way, .. } in batch {
+    let preferred = route.clients.first().map_or("", |client| client.endpoint());
+    for Kept { content, promoted, way, endpoint, .. } in batch {
         let found = promoted.digests();
         let blob_id = blobs::insert(&tx, found.sha256, found.size, at).await?;
         let arrival = Arrival {
-            endpoint: route.client.endpoint(),
+            endpoint: endpoint.as_deref().unwrap_or(preferred),
             upstream_name: &route.upstream_name,
             repo_id: route.repo_id,
             commit: route.commit,

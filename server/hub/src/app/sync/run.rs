@@ -18,7 +18,7 @@ use crate::app::sync::fetch::{Route, fetch_all};
 use crate::app::sync::pinned::check_contents;
 use crate::app::sync::plan::{MissingContent, Plan, PlannedFetch, PlannedRevision, compare, plan};
 use crate::app::sync::progress::Progress;
-use crate::app::sync::{SyncOutcome, SyncedRevision};
+use crate::app::sync::{Source, SyncOutcome, SyncedRevision, watch, windows};
 use crate::context::Hub;
 use crate::error::HubError;
 use crate::upstream::SnapshotInfo;
@@ -30,21 +30,34 @@ const LOG_COMMITS_MAX: usize = 1000;
 const TIE_BATCH: usize = 4000;
 
 /// Makes the repository of a mirror like its upstream, under the lease of a job.
-pub async fn run(hub: &Hub, mirror: &Mirror, lease: Lease, progress: &Arc<Progress>) -> Result<SyncOutcome, HubError> {
-    let plan = plan(hub, &mirror.into(), progress).await?;
-    note_upstream_refs(hub, mirror, &plan).await?;
-    carry_out(hub, mirror, &plan, None, lease, progress).await
+pub async fn run(
+    hub: &Hub,
+    source: &Source<'_>,
+    lease: Lease,
+    progress: &Arc<Progress>,
+) -> Result<SyncOutcome, HubError> {
+    let plan = match plan(hub, &source.subject(), progress).await {
+        Ok(plan) => plan,
+        Err(error) => {
+            watch::note_failure(hub, source, &error).await?;
+            return Err(error);
+        }
+    };
+    progress.phase("looking for what else has changed");
+    watch::observe(hub, source, &plan).await?;
+    carry_out(hub, source, &plan, None, lease, progress).await
 }
 
 /// Fetches and publishes what is planned; with a pin, nothing of which the bytes are not what was locked.
 pub(super) async fn carry_out(
     hub: &Hub,
-    mirror: &Mirror,
+    source: &Source<'_>,
     plan: &Plan,
     pin: Option<&Pin>,
     lease: Lease,
     progress: &Arc<Progress>,
 ) -> Result<SyncOutcome, HubError> {
+    let mirror = source.mirror;
     let totals = plan.totals();
     progress.expect(totals.files_to_fetch, totals.bytes_to_fetch);
     let mut outcome = SyncOutcome {
@@ -67,7 +80,13 @@ pub(super) async fn carry_out(
             plan.revisions.iter().filter(|revision| revision.commit == planned.oid).collect();
         publication.refs = moved_refs(hub, mirror, &revisions).await?;
         if let Some(fetch) = &planned.fetch {
-            let fetched = fetch_commit(hub, mirror, planned.oid, fetch, lease, progress).await?;
+            if !fetch.missing.is_empty() {
+                windows::check(hub, source)?;
+            }
+            let fetched = tokio::select! {
+                fetched = fetch_commit(hub, source, planned.oid, fetch, lease, progress) => fetched?,
+                closed = windows::closed(hub, source) => return Err(closed),
+            };
             if let Some(pin) = pin {
                 check_contents(hub, mirror, pin, planned.oid, fetched.served_listing_id).await?;
             }
@@ -89,15 +108,6 @@ pub(super) async fn carry_out(
     Ok(outcome)
 }
 
-/// Notes where upstream has its refs, without moving ours.
-async fn note_upstream_refs(hub: &Hub, mirror: &Mirror, plan: &Plan) -> Result<(), HubError> {
-    let tx = hub.db().begin().await?;
-    for found in &plan.upstream_refs {
-        refs::note_upstream(&tx, mirror.repo.id, found.kind, &found.name, found.target, hub.now()).await?;
-    }
-    Ok(commit(tx).await?)
-}
-
 /// Refs of these revisions that do not serve their commit yet.
 async fn moved_refs(hub: &Hub, mirror: &Mirror, revisions: &[&PlannedRevision]) -> Result<Vec<MovedRef>, HubError> {
     let mut moved = Vec::new();
@@ -115,16 +125,17 @@ async fn moved_refs(hub: &Hub, mirror: &Mirror, revisions: &[&PlannedRevision]) 
 /// Brings a commit's rows and bytes here; afterwards it only needs to be published.
 async fn fetch_commit(
     hub: &Hub,
-    mirror: &Mirror,
+    source: &Source<'_>,
     oid: CommitOid,
     fetch: &PlannedFetch,
     lease: Lease,
     progress: &Arc<Progress>,
 ) -> Result<publish::Fetched, HubError> {
-    let prepared = prepare(hub, mirror, oid, fetch, progress).await?;
+    let mirror = source.mirror;
+    let prepared = prepare(hub, source, oid, fetch, progress).await?;
     progress.phase("fetching");
     let route = Route {
-        client: hub.upstream_at(&mirror.endpoint)?,
+        clients: std::iter::once(&source.client).chain(&source.others).cloned().collect(),
         kind: mirror.repo.kind,
         upstream_name: mirror.upstream_name.clone(),
         repo_id: mirror.repo.id,
@@ -163,12 +174,13 @@ pub(super) struct Prepared {
 /// Brings a commit's rows here, and ties what is here of its bytes.
 pub(super) async fn prepare(
     hub: &Hub,
-    mirror: &Mirror,
+    source: &Source<'_>,
     oid: CommitOid,
     fetch: &PlannedFetch,
     progress: &Progress,
 ) -> Result<Prepared, HubError> {
-    note_log(hub, mirror, oid, progress).await?;
+    let mirror = source.mirror;
+    note_log(hub, source, oid, progress).await?;
     let at = hub.now();
     let tx = hub.db().begin().await?;
     let upstream_listing_id = trees::insert_listing(&tx, mirror.repo.id, &fetch.upstream, at).await?;
@@ -202,20 +214,21 @@ async fn tie_held(hub: &Hub, listing_id: i64, held: Vec<(TreeEntry, i64)>) -> Re
 }
 
 /// Notes the commit and its log as far as it is new; a commit that is in no log is noted alone.
-async fn note_log(hub: &Hub, mirror: &Mirror, oid: CommitOid, progress: &Progress) -> Result<(), HubError> {
+async fn note_log(hub: &Hub, source: &Source<'_>, oid: CommitOid, progress: &Progress) -> Result<(), HubError> {
+    let mirror = source.mirror;
     let known = commits::by_oid(hub.db().reader(), mirror.repo.id, oid).await?;
     if known.is_some_and(|commit| !commit.title.is_empty()) {
         return Ok(());
     }
     progress.phase("reading the log");
-    let client = hub.upstream_at(&mirror.endpoint)?;
     let head =
         refs::by_name(hub.db().reader(), mirror.repo.id, acervo_core::RefKind::Branch, &mirror.repo.default_branch)
             .await?
             .and_then(|found| found.served)
             .map(|(_, oid)| oid);
     // One more than is kept: the oldest that is kept then knows that something was before it.
-    let found = client
+    let found = source
+        .client
         .commits(mirror.repo.kind, &mirror.upstream_name, oid, LOG_COMMITS_MAX + 1, |seen| Some(seen) == head)
         .await?;
     let mut log: Vec<LogEntry> = Vec::with_capacity(found.len());

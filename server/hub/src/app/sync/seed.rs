@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::app::events::{self, Told};
 use crate::app::identity::demand;
+use crate::app::sync::Source;
 use crate::app::sync::fetch::{Route, declared};
 use crate::app::sync::plan::{MissingContent, PlannedFetch, plan};
 use crate::app::sync::progress::Progress;
@@ -26,6 +27,7 @@ use crate::app::sync::recorder::{Arrived, Recorder};
 use crate::app::sync::run::prepare;
 use crate::context::Hub;
 use crate::error::HubError;
+use crate::upstream::Urgency;
 
 pub use walk::{Seeds, Unread};
 
@@ -65,6 +67,7 @@ pub async fn seed(
         ..Seeded::default()
     };
     let run = Uuid::now_v7();
+    let source = Source::of(hub, mirror, Urgency::Interactive)?;
     for planned in &plan.commits {
         let Some(fetch) = &planned.fetch else { continue };
         progress.phase("comparing files with what is declared");
@@ -74,10 +77,10 @@ pub async fn seed(
         }
         let bytes = matches.iter().map(|(content, _)| content.entry.size).sum();
         progress.expect(matches.len() as u64, bytes);
-        let prepared = prepare(hub, mirror, planned.oid, fetch, progress).await?;
+        let prepared = prepare(hub, &source, planned.oid, fetch, progress).await?;
         progress.phase("copying and verifying");
         let route = Arc::new(Route {
-            client: hub.upstream_at(&mirror.endpoint)?,
+            clients: vec![source.client.clone()],
             kind: mirror.repo.kind,
             upstream_name: mirror.upstream_name.clone(),
             repo_id: mirror.repo.id,

@@ -18,7 +18,7 @@ use crate::http::extract::Auth;
     path = "/api/mirrors/plan",
     tag = "mirrors",
     request_body(
-        content = String, content_type = "application/toml", description = "A mirrors file, of at most 1 MiB",
+        content = String, content_type = "text/plain", description = "A mirrors file, of at most 1 MiB",
         example = "[mirror.small]\nrepos = [\"acme/*\"]\npresets = [\"safetensors-only\"]\nschedule = \"0 3 * * *\"\n"
     ),
     responses(
@@ -42,7 +42,7 @@ use crate::http::extract::Auth;
                 }
             })
         ),
-        (status = 400, description = "Orders that cannot be read; the text names line and column", body = ErrorBody),
+        (status = 400, description = "Orders that cannot be read, or no text; the error names line and column", body = ErrorBody),
         (status = 401, description = "No token, or a bad one of this hub", body = ErrorBody),
         (status = 403, description = "The caller is no administrator", body = ErrorBody),
         (status = 413, description = "A file that is too long", body = ErrorBody),
@@ -62,7 +62,7 @@ pub async fn plan(hub: web::Data<Hub>, Auth(caller): Auth, body: web::Bytes) -> 
     path = "/api/mirrors/apply",
     tag = "mirrors",
     request_body(
-        content = String, content_type = "application/toml", description = "A mirrors file, of at most 1 MiB",
+        content = String, content_type = "text/plain", description = "A mirrors file, of at most 1 MiB",
         example = "[mirror.small]\nrepos = [\"acme/*\"]\npresets = [\"safetensors-only\"]\nschedule = \"0 3 * * *\"\n"
     ),
     responses(
@@ -81,7 +81,7 @@ pub async fn plan(hub: web::Data<Hub>, Auth(caller): Auth, body: web::Bytes) -> 
                 }]
             })
         ),
-        (status = 400, description = "Orders that cannot be read; the text names line and column", body = ErrorBody),
+        (status = 400, description = "Orders that cannot be read, or no text; the error names line and column", body = ErrorBody),
         (status = 401, description = "No token, or a bad one of this hub", body = ErrorBody),
         (status = 403, description = "The caller is no administrator", body = ErrorBody),
         (status = 413, description = "A file that is too long", body = ErrorBody),

@@ -56,6 +56,8 @@ pub struct Model {
     pub started_at: Option<Ts>,
     /// When it reached a final state.
     pub finished_at: Option<Ts>,
+    /// Namespace that it works for, in lower case; workers take turns between them.
+    pub organization: Option<String>,
 }
 
 /// Where a job stands.

@@ -1,5 +1,6 @@
 //! Table `mirror`: standing orders to mirror.
 
+use sea_orm::prelude::Json;
 use sea_orm::{
     ActiveModelBehavior, DeriveActiveEnum, DeriveEntityModel, DerivePrimaryKey, DeriveRelation, EntityTrait, EnumIter,
     PrimaryKeyTrait, Related, RelationDef, RelationTrait,
@@ -52,6 +53,8 @@ pub struct Model {
     pub priority: i32,
     /// When its schedule wants it next; absent for mirrors synced only by hand.
     pub next_run_at: Option<Ts>,
+    /// What upstream said of the repository when it was last asked.
+    pub seen: Option<Json>,
 }
 
 /// Who may change a mirror, or an order.

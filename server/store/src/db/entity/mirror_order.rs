@@ -27,6 +27,8 @@ pub struct Model {
     pub updated_at: Ts,
     /// Principal who made it.
     pub created_by: Option<i64>,
+    /// When upstreams are asked next which repositories its patterns find; absent where there is nothing to find.
+    pub next_run_at: Option<Ts>,
 }
 
 /// None are declared: queries name their joins.

@@ -37,6 +37,7 @@ pub mod repo_tag;
 pub mod terms;
 pub mod terms_consent;
 pub mod tree_entry;
+pub mod upstream_budget;
 pub mod value;
 pub mod webhook;
 pub mod webhook_delivery;

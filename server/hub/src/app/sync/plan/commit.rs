@@ -6,8 +6,8 @@ use acervo_core::listing::{EntryKind, Listing};
 use acervo_core::order::Limits;
 use acervo_core::selection::Selector;
 use acervo_core::{CommitOid, GitOid, Selection, Sha256Digest, TreeEntry};
-use acervo_store::db::commits::{self, State};
-use acervo_store::db::{blobs, holdings};
+use acervo_store::db::commits::{self, Commit, State};
+use acervo_store::db::{blobs, holdings, trees};
 
 use super::{MissingContent, PlannedCommit, PlannedFetch, Subject};
 use crate::app::sync::progress::Progress;
@@ -29,7 +29,7 @@ pub(in crate::app::sync) async fn plan_commit(
         Some(repo_id) => commits::by_oid(hub.db().reader(), repo_id, oid).await?,
         None => None,
     };
-    if let Some(here) = here
+    if let Some(here) = &here
         && here.state != State::Known
         && here.state != State::Fetching
         && here.served_listing_id.is_some()
@@ -48,10 +48,27 @@ pub(in crate::app::sync) async fn plan_commit(
     let upstream = Listing::build(entries).map_err(|error| {
         HubError::Sync(format!("the listing of `{name}` at {oid} cannot be used: {error}; nothing was changed"))
     })?;
+    if let Some(here) = &here {
+        check_same(hub, name, here, &upstream).await?;
+    }
     let selected = select(&upstream, selection)?;
     check_limits(name, &selected, subject.rules.limits)?;
     let (missing, held) = compare(hub, subject.repo_id, &selected).await?;
     Ok(PlannedCommit { oid, fetch: Some(PlannedFetch { info, upstream, selected, missing, held }) })
+}
+
+/// Refuses another listing under the id of a commit that was published here: the one that is held stays.
+async fn check_same(hub: &Hub, name: &str, here: &Commit, upstream: &Listing) -> Result<(), HubError> {
+    let Some(listing_id) = here.upstream_listing_id.filter(|_| here.served_listing_id.is_some()) else { return Ok(()) };
+    let held = trees::digest(hub.db().reader(), listing_id).await?;
+    if held == upstream.digest {
+        return Ok(());
+    }
+    Err(HubError::Sync(format!(
+        "upstream lists other files for commit {} of `{name}` than when it was published here; what is held stays and is \
+         served, ask the upstream's operator why the commit has changed",
+        here.oid
+    )))
 }
 
 /// Refuses what is larger than its order allows.

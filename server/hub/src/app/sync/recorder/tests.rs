@@ -72,7 +72,7 @@ impl Scene {
         let listing_id = trees::insert_listing(&tx, mirror.repo.id, &listing, hub.now()).await.unwrap();
         commit(tx).await.unwrap();
         let route = Arc::new(Route {
-            client: hub.upstream().clone(),
+            clients: vec![hub.upstream().clone()],
             kind: RepoKind::Model,
             upstream_name: "acme/many".to_owned(),
             repo_id: mirror.repo.id,
@@ -93,7 +93,7 @@ impl Scene {
         let mut staged = self.hub.blobs().stage(key, expected).await.unwrap();
         staged.write(bytes_of(n)).await.unwrap();
         let Finished::Verified(verified) = staged.finish().await.unwrap() else { panic!("it is what was declared") };
-        Arrived::Fetched(verified)
+        Arrived::Fetched(verified, self.hub.upstream().endpoint().to_owned())
     }
 
     /// Hands these contents over in one moment, and waits until each is told what became of it.
