@@ -21,8 +21,8 @@ const LOOK_PERIOD: Duration = Duration::from_secs(1);
 #[derive(Debug, Args)]
 pub(super) struct EventsArgs {
     /// Only those after this number [default: 0, or the newest one with `--follow`]
-    #[arg(long, value_name = "NUMBER")]
-    since: Option<u32>,
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i64).range(0..))]
+    since: Option<i64>,
     /// Only this kind, as in `mirror.added`, or this family, as in `mirror.*`
     #[arg(long, value_name = "KIND", default_value_t = KindPattern::every())]
     kind: KindPattern,
@@ -46,7 +46,7 @@ pub(super) async fn run(hub: &Hub, args: EventsArgs) -> Result<ExitCode, HubErro
     // What commands did while no server runs has no numbers yet.
     events::number_waiting(hub).await?;
     let since = match args.since {
-        Some(since) => since.into(),
+        Some(since) => since,
         None if args.follow => events::newest(hub, caller).await?,
         None => 0,
     };
