@@ -20,6 +20,7 @@ mod m20261123_000013_search;
 mod m20261123_000014_collections;
 mod m20261123_000015_orders;
 mod m20261123_000016_schedules;
+mod m20261123_000017_webhooks;
 mod script;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -56,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000014_collections::Migration),
             Box::new(m20261123_000015_orders::Migration),
             Box::new(m20261123_000016_schedules::Migration),
+            Box::new(m20261123_000017_webhooks::Migration),
         ]
     }
 }

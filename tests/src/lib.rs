@@ -14,4 +14,5 @@ pub mod fixture;
 pub mod forward_proxy;
 pub mod path_proxy;
 pub mod processes;
+pub mod receiver;
 pub mod test_hub;

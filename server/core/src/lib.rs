@@ -12,6 +12,7 @@ pub mod commit;
 pub mod compare;
 pub mod conditional;
 pub mod digest;
+pub mod event;
 pub mod gate;
 pub mod lfs;
 pub mod listing;
@@ -26,6 +27,7 @@ pub mod selection;
 pub mod text;
 pub mod time;
 pub mod token;
+pub mod webhook;
 pub mod words;
 
 pub use access::{Caller, Role, Visibility};

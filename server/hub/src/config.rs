@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::app::sync::SyncConfig;
 use crate::error::HubError;
+use crate::hooks::{DeliveryConfig, HookConfig};
 use crate::http::ServerConfig;
 use crate::upstream;
 use crate::worker::{LEASE_SECONDS_MIN, WorkerConfig};
@@ -68,6 +69,10 @@ pub struct Config {
     pub sync: SyncConfig,
     /// Jobs beside the server.
     pub worker: WorkerConfig,
+    /// How events are sent.
+    pub webhook_delivery: DeliveryConfig,
+    /// Who is sent events.
+    pub webhooks: Vec<HookConfig>,
     /// Logs.
     pub log: LogConfig,
 }
@@ -97,7 +102,7 @@ impl Loaded {
         let mut rows = Vec::new();
         // A configuration is a tree of plain values; serialising it cannot fail.
         if let Ok(value) = serde_json::to_value(&self.config) {
-            flatten("", &value, &mut rows, &self.figment);
+            flatten(("", ""), &value, &mut rows, &self.figment);
         }
         rows.sort_by(|a, b| a.key.cmp(&b.key));
         rows
@@ -176,11 +181,23 @@ fn source_name(metadata: &figment::Metadata) -> String {
 }
 
 /// Lists every leaf of a value with its dotted key. Secrets and credentials hide themselves when they are serialised.
-fn flatten(key: &str, value: &Value, rows: &mut Vec<Explained>, figment: &Figment) {
+///
+/// Tables of a list are counted from 0; where they came from is known of the list as a whole, which is `place`.
+fn flatten((key, place): (&str, &str), value: &Value, rows: &mut Vec<Explained>, figment: &Figment) {
+    let below = |key: &str, name: &str| if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
     if let Value::Object(fields) = value {
         for (name, inner) in fields {
-            let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
-            flatten(&key, inner, rows, figment);
+            // Within a list, the place stays.
+            let place = if place == key { below(key, name) } else { place.to_owned() };
+            flatten((&below(key, name), &place), inner, rows, figment);
+        }
+        return;
+    }
+    if let Value::Array(items) = value
+        && items.first().is_some_and(Value::is_object)
+    {
+        for (number, inner) in items.iter().enumerate() {
+            flatten((&below(key, &number.to_string()), place), inner, rows, figment);
         }
         return;
     }
@@ -189,7 +206,7 @@ fn flatten(key: &str, value: &Value, rows: &mut Vec<Explained>, figment: &Figmen
         Value::Null => "not set".to_owned(),
         other => other.to_string(),
     };
-    let source = figment.find_metadata(key).map_or_else(|| "default".to_owned(), source_name);
+    let source = figment.find_metadata(place).map_or_else(|| "default".to_owned(), source_name);
     rows.push(Explained { key: key.to_owned(), value, source });
 }
 
@@ -242,6 +259,22 @@ mod tests {
     }
 
     #[test]
+    fn webhooks_are_explained_one_by_one_without_their_secrets() {
+        let file = file(
+            "[[webhooks]]\nname = \"chat\"\nurl = \"https://chat.example/T0/s3cret\"\nsecret = \"a s3cret of 24 bytes..\"\n",
+        );
+        let rows = load(Some(file.path()), &[]).unwrap().explain();
+        let row = |key: &str| rows.iter().find(|row| row.key == key).unwrap();
+        assert_eq!(row("webhooks.0.name").value, "chat");
+        assert_eq!(row("webhooks.0.url").value, "https://chat.example/[hidden]");
+        assert_eq!(row("webhooks.0.secret").value, "[hidden]");
+        assert_eq!(row("webhooks.0.events").value, "[\"*\"]");
+        assert!(row("webhooks.0.name").source.contains(&file.path().display().to_string()), "{rows:?}");
+        assert_eq!(row("webhook_delivery.timeout_seconds").source, "default");
+        assert!(rows.iter().all(|row| !row.value.contains("s3cret")), "{rows:?}");
+    }
+
+    #[test]
     fn the_reference_configuration_names_every_key_with_its_default() {
         let reference = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/acervo.toml");
         let loaded = load(Some(std::path::Path::new(reference)), &[]).unwrap();
@@ -249,7 +282,11 @@ mod tests {
         let values = |config: &Config| serde_json::to_value(config).unwrap();
         assert_eq!(values(&loaded.config), values(&Config::default()));
         for row in loaded.explain() {
-            let (section, key) = row.key.rsplit_once('.').unwrap();
+            // A list of tables, of which there are none unless somebody writes one.
+            let Some((section, key)) = row.key.rsplit_once('.') else {
+                assert!(text.contains(&format!("\n# [[{}]]\n", row.key)), "`{}` is not there", row.key);
+                continue;
+            };
             let below = text.split(&format!("\n[{section}]\n")).nth(1).unwrap().split("\n[").next().unwrap();
             let named = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
             assert!(below.lines().any(named), "`{}` is not in the reference configuration", row.key);

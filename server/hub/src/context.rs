@@ -12,6 +12,7 @@ use crate::app::catalog;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::HubError;
+use crate::hooks::Hooks;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::upstream::{self, Upstreams};
@@ -28,6 +29,7 @@ struct Inner {
     db: Database,
     blobs: BlobStore,
     upstreams: Upstreams,
+    hooks: Hooks,
     caches: Caches,
     metrics: Metrics,
     limits: Limits,
@@ -43,10 +45,11 @@ impl Hub {
         let clock = Arc::new(Clock::default());
         let ledger = Arc::new(SharedBudgets::new(&db, &clock));
         let upstreams = Upstreams::new(&config.upstream, config.sync.transfers_at_once, Some(ledger))?;
+        let hooks = Hooks::new(&config.webhooks, &config.webhook_delivery)?;
         let metrics = Metrics::new();
         let caches = Caches::new(&metrics);
         let limits = Limits::new(&config.server.rate_limits);
-        let inner = Inner { config, db, blobs, upstreams, caches, metrics, limits, clock };
+        let inner = Inner { config, db, blobs, upstreams, hooks, caches, metrics, limits, clock };
         let hub = Hub { inner: Arc::new(inner) };
         catalog::catch_up(&hub).await?;
         Ok(hub)
@@ -81,6 +84,11 @@ impl Hub {
     /// Every upstream.
     pub fn upstreams(&self) -> &Upstreams {
         &self.inner.upstreams
+    }
+
+    /// Who is sent events.
+    pub fn hooks(&self) -> &Hooks {
+        &self.inner.hooks
     }
 
     /// What is remembered between requests.

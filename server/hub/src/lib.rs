@@ -1,6 +1,6 @@
 //! Acervo, as a library: the binary and the tests use the same functions.
 //!
-//! `cli -> {http, worker} -> app -> {upstream, store} -> core`: each layer knows only those to its right.
+//! `cli -> {http, worker} -> app -> {upstream, hooks, store} -> core`: each layer knows only those to its right.
 
 pub mod app;
 pub mod cli;
@@ -9,9 +9,11 @@ pub mod config;
 pub mod context;
 pub mod demo;
 pub mod error;
+pub mod hooks;
 pub mod http;
 pub mod limits;
 pub mod metrics;
+mod outward;
 #[cfg(test)]
 mod test_home;
 pub mod upstream;

@@ -37,6 +37,15 @@ pub struct CacheLabels {
     pub outcome: &'static str,
 }
 
+/// Labels of an attempt to send an event.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct HookLabels {
+    /// Name of the webhook.
+    pub hook: String,
+    /// `delivered`, `failed` (to be tried again) or `dead` (given up).
+    pub outcome: &'static str,
+}
+
 /// Counters of one cache.
 #[derive(Clone, Debug)]
 pub struct CacheCounters {
@@ -65,6 +74,8 @@ pub struct Metrics {
     pub mismatches: Counter,
     /// Commits published.
     pub published: Counter,
+    /// Attempts to send an event, by webhook and outcome.
+    pub webhook_deliveries: Family<HookLabels, Counter>,
 }
 
 impl Metrics {
@@ -95,6 +106,9 @@ impl Metrics {
         registry.register_with_unit("fetched", "Bytes taken from upstreams", Unit::Bytes, fetched_bytes.clone());
         registry.register("mismatches", "Contents that were not what was declared", mismatches.clone());
         registry.register("commits_published", "Commits published", published.clone());
+        let webhook_deliveries = Family::<HookLabels, Counter>::default();
+        let help = "Attempts to send an event by webhook and outcome";
+        registry.register("webhook_deliveries", help, webhook_deliveries.clone());
         Metrics {
             registry,
             cache_questions,
@@ -105,6 +119,7 @@ impl Metrics {
             fetched_bytes,
             mismatches,
             published,
+            webhook_deliveries,
         }
     }
 

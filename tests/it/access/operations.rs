@@ -28,7 +28,7 @@ enum For {
     Known,
     /// Who watches over the whole hub.
     Operators,
-    /// Who manages the whole hub; what is sent here are no orders.
+    /// Who manages the whole hub; what is sent here makes no sense.
     Administrators,
     /// Who may see the repository.
     Readers,
@@ -52,6 +52,9 @@ const OPERATIONS: &[(&str, &str, For)] = &[
     ("get head", "/openapi.json", For::All),
     ("post", "/api/mirrors/plan", For::Administrators),
     ("post", "/api/mirrors/apply", For::Administrators),
+    ("get head", "/api/events", For::Operators),
+    ("get head", "/api/webhooks/deliveries", For::Operators),
+    ("post", "/api/webhooks/deliveries/{id}/retry", For::Administrators),
     ("get head", "/{repo}/resolve/{rest}", For::Admitted),
     ("get head", "/datasets/{repo}/resolve/{rest}", For::Admitted),
     ("get head", "/spaces/{repo}/resolve/{rest}", For::Admitted),
@@ -117,7 +120,7 @@ fn expected(who: Who, operation: For, is_secret: bool) -> (u16, &'static str) {
     match (operation, who) {
         (For::All, _) => (200, ""),
         (_, Who::Broken) => (401, ""),
-        // It names no terms, and no orders.
+        // It names no terms, no orders and no delivery.
         (For::Askers | For::Administrators, Who::Admin) => (400, ""),
         (_, Who::Admin) => (200, ""),
         (For::Anybody, _) | (For::Known, Who::Wrong) => (200, ""),
@@ -148,6 +151,7 @@ fn addresses(path: &str, repo: &str, commit: &BTreeMap<&str, String>, slug: &str
                 .replace("{commit}", &commit[plural])
                 .replace("{rest}", rest)
                 .replace("{status}", "pending")
+                .replace("{id}", "none")
                 .replace("{user}", "eve")
                 .replace("{organization}", "acme")
                 .replace("/docs/api/{name}", "/docs/api/swagger-ui.css")

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use acervo::metrics::{Metrics, RequestLabels};
+use acervo::metrics::{HookLabels, Metrics, RequestLabels};
 use acervo_tests::binary;
 use tempfile::TempDir;
 
@@ -74,6 +74,7 @@ fn every_metric_is_in_the_guide_and_no_other() {
     let metrics = Metrics::new();
     // A family shows itself from its first member on.
     metrics.requests.get_or_create(&RequestLabels { method: "GET", route: "/", status: 200 }).inc();
+    metrics.webhook_deliveries.get_or_create(&HookLabels { hook: "chat".to_owned(), outcome: "dead" }).inc();
     let text = metrics.encode();
     let mut missing: BTreeSet<&str> =
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();

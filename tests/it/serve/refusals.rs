@@ -240,7 +240,7 @@ fn addresses(pattern: &str, commit: &str) -> Vec<String> {
             for rest in rests {
                 let address = pattern.replace("{repo}", repo).replace("{plural}", plural).replace("{rest}", rest);
                 let address = address.replace("{commit}", commit).replace("{name}", "acervo.css");
-                let address = address.replace("{status}", "pending");
+                let address = address.replace("{status}", "pending").replace("{id}", "none");
                 let address = address.replace("{user}", "admin").replace("{organization}", "acme");
                 assert!(!address.contains('{'), "this test knows no value for a part of `{pattern}`");
                 found.push(address);

@@ -28,3 +28,4 @@ pub mod settings;
 pub mod sync;
 pub mod tensors;
 pub mod trees;
+pub mod webhooks;

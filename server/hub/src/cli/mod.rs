@@ -7,6 +7,7 @@ mod access;
 mod check_config;
 mod collection;
 mod demo;
+mod events;
 mod gate;
 mod lock;
 mod mirror;
@@ -16,6 +17,7 @@ mod progress;
 mod seed;
 mod serve;
 mod sync;
+mod webhook;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -76,6 +78,11 @@ enum Command {
     /// Manage tokens
     #[command(subcommand)]
     Token(access::TokenCommand),
+    /// Print what happened here, and what happens
+    Events(events::EventsArgs),
+    /// See what webhooks were sent, and send it again
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// Print the effective configuration and where each value came from
     CheckConfig,
     /// Mirror small models from a hub in this very process, serve them, and show it
@@ -156,6 +163,8 @@ async fn run(cli: Cli) -> Result<ExitCode, HubError> {
         Command::Collection(command) => collection::run(&Hub::open(loaded.config).await?, command).await,
         Command::User(command) => access::run_user(&Hub::open(loaded.config).await?, command).await,
         Command::Token(command) => access::run_token(&Hub::open(loaded.config).await?, command).await,
+        Command::Events(args) => events::run(&Hub::open(loaded.config).await?, args).await,
+        Command::Webhook(command) => webhook::run(&Hub::open(loaded.config).await?, command).await,
         Command::CheckConfig => Ok(check_config::run(&loaded)),
         Command::Demo(args) => demo::run(args).await,
     }

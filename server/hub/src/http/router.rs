@@ -35,6 +35,9 @@ pub const ROUTES: &[Line] = &[
     get("/openapi.json", || web::to(openapi::document)),
     post("/api/mirrors/plan", || web::to(api::orders::plan)),
     post("/api/mirrors/apply", || web::to(api::orders::apply)),
+    get("/api/events", || web::to(api::events::list)),
+    get("/api/webhooks/deliveries", || web::to(api::webhooks::deliveries)),
+    post("/api/webhooks/deliveries/{id}/retry", || web::to(api::webhooks::retry)),
     // Hub clients: contents
     get("/datasets/{repo}/resolve/{rest}", || web::to(resolve::resolve)),
     get("/spaces/{repo}/resolve/{rest}", || web::to(resolve::resolve)),

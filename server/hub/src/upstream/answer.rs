@@ -7,11 +7,11 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::{Response, StatusCode};
 use url::Url;
 
-use super::address::{ForbiddenTarget, host_of};
 use super::client::Client;
 use super::error::UpstreamError;
 use super::limits::{REFUSAL_BYTES_MAX, wait_told};
 use super::locator::Repo;
+use crate::outward::{ForbiddenTarget, cause, chain, distrust, host_of};
 
 /// Longest server message that is passed on, in characters.
 const MESSAGE_CHARS_MAX: usize = 300;
@@ -262,35 +262,4 @@ fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
 fn message_in(body: &[u8]) -> Option<String> {
     let body: serde_json::Value = serde_json::from_slice(body).ok()?;
     Some(body.get("error")?.as_str()?.to_owned())
-}
-
-/// The first error of type `T` among the causes.
-fn cause<'a, T: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a T> {
-    std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
-}
-
-/// What is wrong with the other side's certificate, if that is why there is no connection.
-fn distrust(error: &(dyn std::error::Error + 'static)) -> Option<String> {
-    if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
-        return Some(why.to_string());
-    }
-    // An I/O error hides the one it was made of from `source`, and may be made of another I/O error.
-    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
-        Some(within) => distrust(within),
-        None => error.source().and_then(distrust),
-    }
-}
-
-/// An error and its causes on one line, each said once.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let cause = error.to_string();
-        if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-        source = error.source();
-    }
-    text
 }

@@ -8,15 +8,15 @@ use std::time::Duration;
 use hf_hub::HFClient;
 use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Proxy, RequestBuilder};
+use reqwest::{Proxy, RequestBuilder};
 use url::Url;
 
-use super::address::{Guard, GuardedResolver};
 use super::budget::{Budget, Ledger, Quota, Urgency};
 use super::config::{Config, Secret};
 use super::error::UpstreamError;
 use super::limits::{Backoff, Pace, REDIRECTS_MAX};
 use super::throughput::Throughput;
+use crate::outward::{self, Guard, GuardedResolver};
 
 /// Given to `hf-hub` when no token is configured.
 ///
@@ -114,7 +114,8 @@ impl Client {
         let proxy = proxy(config)?;
         let guard = Arc::new(Guard::new(&endpoint, &config.allowed_private_hosts, proxy.as_ref()));
         let user_agent = user_agent(config)?;
-        let authorities = authorities(config)?;
+        let authorities =
+            outward::authorities(config.ca_file.as_deref(), "upstream.ca_file").map_err(UpstreamError::Config)?;
 
         let builder = || {
             let builder = reqwest::Client::builder()
@@ -288,24 +289,6 @@ fn proxy(config: &Config) -> Result<Option<Url>, UpstreamError> {
     match Url::parse(text.expose().trim()) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Some(url)),
         _ => refuse("`upstream.proxy` is not an `http://` or `https://` URL; write `http://host:port`"),
-    }
-}
-
-/// The certificates of `upstream.ca_file`.
-fn authorities(config: &Config) -> Result<Vec<Certificate>, UpstreamError> {
-    let Some(path) = &config.ca_file else { return Ok(Vec::new()) };
-    let shown = path.display();
-    let pem = match std::fs::read(path) {
-        Ok(pem) => pem,
-        Err(error) => {
-            return refuse(format!(
-                "the file `{shown}` of `upstream.ca_file` cannot be read: {error}; check its path and permissions"
-            ));
-        }
-    };
-    match Certificate::from_pem_bundle(&pem) {
-        Ok(found) if !found.is_empty() => Ok(found),
-        _ => refuse(format!("the file `{shown}` of `upstream.ca_file` holds no certificate in PEM")),
     }
 }
 

@@ -12,7 +12,6 @@
 //! Credentials come from [`Config`] alone. `HF_TOKEN`, `HF_ENDPOINT`, stored logins and proxy variables of the
 //! environment have no effect here, without the environment being changed.
 
-mod address;
 mod answer;
 mod budget;
 mod client;
@@ -33,7 +32,6 @@ mod tests;
 mod throughput;
 mod transfer;
 
-pub use address::is_forbidden_target;
 pub use budget::{Ledger, LedgerError, Urgency};
 pub use client::Client;
 pub use config::{Config, Credential, Secret};

@@ -9,11 +9,11 @@ use reqwest::header::{
 use reqwest::{RequestBuilder, Response};
 use url::Url;
 
-use super::address::host_of;
 use super::answer::{Failed, Refusal, Subject, forbidden, location};
 use super::client::Client;
 use super::error::UpstreamError;
 use super::limits::REDIRECTS_MAX;
+use crate::outward::host_of;
 
 /// A file that is being fetched.
 pub(super) struct Wanted<'a> {

@@ -19,8 +19,10 @@ use crate::app::catalog;
 use crate::app::events;
 use crate::app::schedule;
 use crate::app::sync::{self, Progress};
+use crate::app::webhooks;
 use crate::context::Hub;
 use crate::error::HubError;
+use crate::hooks::Hook;
 use crate::upstream::UpstreamError;
 
 /// How jobs are worked off.
@@ -74,15 +76,25 @@ pub async fn run(hub: Hub, shutdown: CancellationToken) {
     for _ in 0..hub.config().worker.jobs_at_once {
         tasks.spawn(work(hub.clone(), id, shutdown.clone()));
     }
+    if works(&hub) {
+        for hook in hub.hooks().all() {
+            tasks.spawn(deliver(hub.clone(), hook.clone(), shutdown.clone()));
+        }
+    }
     while tasks.join_next().await.is_some() {}
     if let Err(error) = queue::worker_gone(hub.db().writer(), id).await {
         tracing::warn!(error = %error, worker.id = %id, "a worker could not be taken off the list");
     }
 }
 
+/// Whether this process works for others: on jobs, and on what is sent.
+fn works(hub: &Hub) -> bool {
+    hub.config().worker.jobs_at_once > 0
+}
+
 /// Says every few seconds that this worker is alive.
 async fn announce(hub: Hub, id: Uuid, shutdown: CancellationToken) {
-    if hub.config().worker.jobs_at_once == 0 {
+    if !works(&hub) {
         return;
     }
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
@@ -95,9 +107,18 @@ async fn announce(hub: Hub, id: Uuid, shutdown: CancellationToken) {
     .await;
 }
 
+/// Sends one webhook what is due; each has a task of its own, so that none waits for another's receiver.
+async fn deliver(hub: Hub, hook: Hook, shutdown: CancellationToken) {
+    every(Duration::from_secs(1), &shutdown, || async {
+        webhooks::deliver_due_to(&hub, &hook, &shutdown).await?;
+        Ok(())
+    })
+    .await;
+}
+
 /// Queues what schedules want.
 async fn scheduling(hub: Hub, shutdown: CancellationToken) {
-    if hub.config().worker.jobs_at_once == 0 {
+    if !works(&hub) {
         return;
     }
     every(Duration::from_secs(hub.config().worker.poll_seconds.max(1)), &shutdown, || async {
@@ -107,10 +128,13 @@ async fn scheduling(hub: Hub, shutdown: CancellationToken) {
     .await;
 }
 
-/// Numbers events, makes up for what lists lack, and sweeps what nobody needs any more.
+/// Numbers events and hands them to webhooks, makes up for what lists lack, and sweeps what nobody needs any more.
 async fn housekeeping(hub: Hub, shutdown: CancellationToken) {
     let number = every(Duration::from_secs(1), &shutdown, || async {
         events::number_waiting(&hub).await?;
+        if works(&hub) {
+            webhooks::take_over(&hub).await?;
+        }
         Ok(())
     });
     let lists = every(Duration::from_secs(SWEEP_SECONDS), &shutdown, || async {
@@ -127,7 +151,11 @@ async fn housekeeping(hub: Hub, shutdown: CancellationToken) {
         }
         Ok(())
     });
-    tokio::join!(number, lists, sweep);
+    let forget = every(Duration::from_secs(SWEEP_SECONDS), &shutdown, || async {
+        webhooks::forget(&hub).await?;
+        Ok(())
+    });
+    tokio::join!(number, lists, sweep, forget);
 }
 
 /// Does something at once and then again and again; a failure is logged and does not end it.

@@ -24,5 +24,6 @@ pub mod search;
 mod sql;
 pub mod trees;
 pub mod uploads;
+pub mod webhooks;
 
 pub use connect::{Database, DatabaseConfig, Tls, Transaction, commit};

@@ -11,7 +11,7 @@ use acervo_store::db::entity::{
     access_grant, access_request, api_token, blob, card, collection, collection_item, commit_tag, decision,
     entry_segment, event, generation, job, listing, listing_segment, mirror, mirror_order, namespace, principal,
     provenance, quarantine, ref_event, repo, repo_alias, repo_commit, repo_ref, repo_search, repo_tag, terms,
-    terms_consent, tree_entry, upstream_budget, worker,
+    terms_consent, tree_entry, upstream_budget, webhook, webhook_delivery, worker,
 };
 use acervo_store::db::{Database, DatabaseConfig};
 use acervo_store::{Doing, StoreError};
@@ -316,6 +316,30 @@ async fn every_table_round_trips(db: &Database) {
             repo_id: Some(3),
             subject: "Lab/Stars".to_owned(),
             body: b"{}\0\xff".to_vec(),
+        },
+    )
+    .await;
+    round_trip::<webhook::Entity>(
+        db,
+        webhook::Model { name: "chat".to_owned(), taken_seq: i64::MAX, created_at: Ts(1) },
+    )
+    .await;
+    round_trip::<webhook_delivery::Entity>(
+        db,
+        webhook_delivery::Model {
+            id: Uuid::now_v7(),
+            hook: "chat".to_owned(),
+            event_seq: 1,
+            state: webhook_delivery::State::Dead,
+            attempts: 10,
+            next_attempt_at: Ts(5),
+            lease_until: Some(Ts(6)),
+            fence: 11,
+            attempted_at: Some(Ts(4)),
+            last_status: Some(500),
+            last_error: Some("it answered 500".to_owned()),
+            created_at: Ts(3),
+            ended_at: Some(Ts(7)),
         },
     )
     .await;

@@ -1,5 +1,5 @@
 //! The JSON API that hub clients speak: info, trees, refs, logs, comparisons, lists, collections, people, identity;
-//! gates, settings and standing orders.
+//! gates, settings, standing orders, events and webhooks.
 //!
 //! One handler serves models, datasets and spaces. Nothing here decides who may read what (`app` does), nor what an
 //! error looks like on the wire (`http::error` does).
@@ -20,6 +20,7 @@ pub mod commits;
 pub mod compare;
 pub mod cursor;
 pub mod doc;
+pub mod events;
 mod finished;
 pub mod identity;
 pub mod list_params;
@@ -36,6 +37,7 @@ pub mod stubs;
 pub mod tensors;
 pub mod tree;
 pub mod view;
+pub mod webhooks;
 
 #[cfg(test)]
 mod tests;

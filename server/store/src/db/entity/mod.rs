@@ -39,4 +39,6 @@ pub mod terms_consent;
 pub mod tree_entry;
 pub mod upstream_budget;
 pub mod value;
+pub mod webhook;
+pub mod webhook_delivery;
 pub mod worker;

@@ -1,7 +1,8 @@
-//! Which addresses a redirect may lead to.
+//! Which addresses requests may go to that others chose.
 //!
-//! A hub tells where the bytes of a file are. Followed blindly, it could make this server talk to services that only
-//! this server can reach: those on loopback, a cloud's metadata service, or a neighbour in the private network.
+//! A hub tells where the bytes of a file are, and the name of a receiver may come to lead elsewhere. Followed blindly, they
+//! could make this server talk to services that only this server can reach: those on loopback, a cloud's metadata service,
+//! or a neighbour in the private network.
 
 use std::fmt;
 use std::io;
@@ -22,8 +23,8 @@ enum Reach {
     Reserved,
 }
 
-/// Whether a redirect to this address is refused unless its host is listed or the endpoint is on such an address too.
-pub fn is_forbidden_target(ip: IpAddr) -> bool {
+/// Whether this address is refused unless its host is listed or the endpoint is on such an address too.
+fn is_forbidden_target(ip: IpAddr) -> bool {
     reach(ip) != Reach::Public
 }
 
@@ -69,10 +70,10 @@ fn reach_v6(ip: Ipv6Addr) -> Reach {
     }
 }
 
-/// A redirect target that is refused.
+/// A target that is refused.
 #[derive(Clone, Debug)]
-pub(super) struct ForbiddenTarget {
-    pub(super) host: String,
+pub(crate) struct ForbiddenTarget {
+    pub(crate) host: String,
 }
 
 impl fmt::Display for ForbiddenTarget {
@@ -83,32 +84,38 @@ impl fmt::Display for ForbiddenTarget {
 
 impl std::error::Error for ForbiddenTarget {}
 
-/// Decides which hosts storage requests may connect to.
+/// Decides which hosts may be connected to.
 #[derive(Clone, Debug)]
-pub(super) struct Guard {
-    /// Host of the endpoint, without brackets.
-    endpoint: String,
+pub(crate) struct Guard {
+    /// Host of the endpoint, without brackets, if there is one that what it leads to may be as private as.
+    endpoint: Option<String>,
     allowed: Vec<String>,
     /// Host of the proxy: chosen by the administrator, not by an upstream.
     proxy: Option<String>,
 }
 
 impl Guard {
-    pub(super) fn new(endpoint: &Url, allowed: &[String], proxy: Option<&Url>) -> Self {
+    /// For where an endpoint leads to.
+    pub(crate) fn new(endpoint: &Url, allowed: &[String], proxy: Option<&Url>) -> Self {
         Guard {
-            endpoint: host_of(endpoint),
+            endpoint: Some(host_of(endpoint)),
             allowed: allowed.iter().map(|host| plain(host)).collect(),
             proxy: proxy.map(host_of),
         }
     }
 
+    /// For what nobody vouches for: nothing private but the hosts that are listed.
+    pub(crate) fn strict(allowed: &[String]) -> Self {
+        Guard { endpoint: None, allowed: allowed.iter().map(|host| plain(host)).collect(), proxy: None }
+    }
+
     /// Whether the administrator named this host.
-    pub(super) fn lists(&self, host: &str) -> bool {
+    pub(crate) fn lists(&self, host: &str) -> bool {
         self.allowed.iter().any(|allowed| allowed == host)
     }
 
     /// Checks a target that is an address in itself; names are checked when they are resolved.
-    pub(super) async fn check(&self, url: &Url) -> Result<(), ForbiddenTarget> {
+    pub(crate) async fn check(&self, url: &Url) -> Result<(), ForbiddenTarget> {
         let ip = match url.host() {
             Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
             Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
@@ -129,9 +136,12 @@ impl Guard {
             return suspects;
         }
         // A hub inside the private network may keep its storage there as well.
-        let own: Vec<Reach> = match lookup(&self.endpoint).await {
-            Ok(addresses) => addresses.iter().map(|address| reach(address.ip())).collect(),
-            Err(_) => Vec::new(),
+        let own: Vec<Reach> = match &self.endpoint {
+            Some(endpoint) => {
+                let addresses = lookup(endpoint).await.unwrap_or_default();
+                addresses.iter().map(|address| reach(address.ip())).collect()
+            }
+            None => Vec::new(),
         };
         suspects.retain(|ip| reach(*ip) == Reach::Reserved || !own.contains(&reach(*ip)));
         suspects
@@ -150,8 +160,8 @@ impl Guard {
     }
 }
 
-/// The hook through which the storage client resolves names: what was checked is what is connected to.
-pub(super) struct GuardedResolver(pub(super) Arc<Guard>);
+/// Through which a client resolves names: what was checked is what is connected to.
+pub(crate) struct GuardedResolver(pub(crate) Arc<Guard>);
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
@@ -165,7 +175,7 @@ impl Resolve for GuardedResolver {
 }
 
 /// Host of a URL as it is compared: lower case, without brackets or a final dot.
-pub(super) fn host_of(url: &Url) -> String {
+pub(crate) fn host_of(url: &Url) -> String {
     plain(url.host_str().unwrap_or_default())
 }
 
@@ -255,5 +265,22 @@ mod tests {
         assert!(Guard::new(&public, &["localhost".to_owned()], None).addresses("localhost").await.is_ok());
         let proxy = "http://localhost:3128".parse().unwrap();
         assert!(Guard::new(&public, &[], Some(&proxy)).addresses("localhost").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn where_nobody_vouches_only_what_is_listed_may_be_private() {
+        let guard = Guard::strict(&["10.0.0.5".to_owned(), "localhost".to_owned()]);
+        for (url, allowed) in [
+            ("http://10.0.0.5/x", true),
+            ("http://10.0.0.6/x", false),
+            ("http://127.0.0.1/x", false),
+            ("http://[::ffff:10.0.0.6]/x", false),
+            ("http://169.254.169.254/x", false),
+            ("https://198.51.100.7/x", true),
+        ] {
+            assert_eq!(guard.check(&url.parse().unwrap()).await.is_ok(), allowed, "{url}");
+        }
+        assert!(guard.addresses("localhost").await.is_ok());
+        assert!(Guard::strict(&[]).addresses("localhost").await.is_err());
     }
 }
