@@ -19,6 +19,7 @@ mod m20261123_000012_gates;
 mod m20261123_000013_search;
 mod m20261123_000014_collections;
 mod m20261123_000015_orders;
+mod m20261123_000018_steering;
 mod script;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000013_search::Migration),
             Box::new(m20261123_000014_collections::Migration),
             Box::new(m20261123_000015_orders::Migration),
+            Box::new(m20261123_000018_steering::Migration),
         ]
     }
 }

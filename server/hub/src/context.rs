@@ -9,6 +9,7 @@ use acervo_store::db::Database;
 
 use crate::app::cache::Caches;
 use crate::app::catalog;
+use crate::app::jobs::Watches;
 use crate::config::Config;
 use crate::error::HubError;
 use crate::limits::Limits;
@@ -49,6 +50,7 @@ struct Inner {
     caches: Caches,
     metrics: Metrics,
     limits: Limits,
+    watches: Watches,
     clock: Clock,
 }
 
@@ -62,7 +64,8 @@ impl Hub {
         let metrics = Metrics::new();
         let caches = Caches::new(&metrics);
         let limits = Limits::new(&config.server.rate_limits);
-        let inner = Inner { config, db, blobs, upstreams, caches, metrics, limits, clock: Clock::default() };
+        let (watches, clock) = (Watches::default(), Clock::default());
+        let inner = Inner { config, db, blobs, upstreams, caches, metrics, limits, watches, clock };
         let hub = Hub { inner: Arc::new(inner) };
         catalog::catch_up(&hub).await?;
         Ok(hub)
@@ -106,6 +109,11 @@ impl Hub {
     /// How many requests callers have made.
     pub fn limits(&self) -> &Limits {
         &self.inner.limits
+    }
+
+    /// Jobs that somebody follows.
+    pub fn watches(&self) -> &Watches {
+        &self.inner.watches
     }
 
     /// Where the time comes from.

@@ -211,7 +211,7 @@ async fn a_repository_on_its_way_is_asked_for_again_later() {
             assert_eq!(waiting.header("cache-control"), "no-store", "{address}");
         }
     }
-    assert!(acervo::app::sync::cancel(hub.hub(), &Caller::System, job).await.unwrap());
+    acervo::app::jobs::cancel(hub.hub(), &Caller::System, job).await.unwrap();
     hub.sync(&mirror).await;
     for address in addresses {
         assert_eq!(Answer::to(hub.get(address)).await.status, 200, "{address}");
@@ -241,6 +241,7 @@ fn addresses(pattern: &str, commit: &str) -> Vec<String> {
                 let address = pattern.replace("{repo}", repo).replace("{plural}", plural).replace("{rest}", rest);
                 let address = address.replace("{commit}", commit).replace("{name}", "acervo.css");
                 let address = address.replace("{status}", "pending");
+                let address = address.replace("{id}", "0193a3f0-6c1e-7b3c-8a52-3f1d2c4b5a69");
                 let address = address.replace("{user}", "admin").replace("{organization}", "acme");
                 assert!(!address.contains('{'), "this test knows no value for a part of `{pattern}`");
                 found.push(address);

@@ -106,7 +106,7 @@ pub struct SyncedRevision {
     pub changed: bool,
 }
 
-/// Key under which at most one sync of a repository is queued or running.
+/// Key under which at most one sync of a repository is queued, running or paused.
 pub fn dedup_key(repo_id: i64) -> String {
     format!("{JOB_KIND}:{repo_id}")
 }
@@ -129,7 +129,12 @@ pub async fn enqueue_pinned(hub: &Hub, caller: &Caller, mirror: &Mirror, pin: Pi
 }
 
 /// Queues a sync unless one is under way; returns the id of either, and whether it is new.
-async fn queue(hub: &Hub, caller: &Caller, mirror: &Mirror, pin: Option<Pin>) -> Result<(Uuid, bool), HubError> {
+pub(super) async fn queue(
+    hub: &Hub,
+    caller: &Caller,
+    mirror: &Mirror,
+    pin: Option<Pin>,
+) -> Result<(Uuid, bool), HubError> {
     demand(caller, Role::Maintainer)?;
     let at = hub.now();
     let is_pinned = pin.is_some();
@@ -140,6 +145,7 @@ async fn queue(hub: &Hub, caller: &Caller, mirror: &Mirror, pin: Option<Pin>) ->
         kind: JOB_KIND,
         payload,
         dedup_key: dedup_key(mirror.repo.id),
+        repo_id: Some(mirror.repo.id),
         priority: mirror.rules.timing.priority,
         run_at: at,
         attempts_max: ATTEMPTS_MAX,
@@ -160,18 +166,4 @@ async fn queue(hub: &Hub, caller: &Caller, mirror: &Mirror, pin: Option<Pin>) ->
     }
     commit(tx).await?;
     Ok((job, is_new))
-}
-
-/// Asks a sync to stop; returns whether it was queued or running.
-pub async fn cancel(hub: &Hub, caller: &Caller, job: Uuid) -> Result<bool, HubError> {
-    demand(caller, Role::Maintainer)?;
-    let tx = hub.db().begin().await?;
-    let cancelled = jobs::cancel(&tx, job, hub.now()).await?;
-    if cancelled {
-        let subject = job.to_string();
-        let told = Told { kind: "job.cancelled", repo_id: None, subject: &subject, details: json!({}) };
-        events::record(hub, &tx, caller, told).await?;
-    }
-    commit(tx).await?;
-    Ok(cancelled)
 }

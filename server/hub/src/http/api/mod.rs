@@ -1,5 +1,5 @@
 //! The JSON API that hub clients speak: info, trees, refs, logs, comparisons, lists, collections, people, identity;
-//! gates, settings and standing orders.
+//! gates, settings, standing orders, jobs and requests for repositories.
 //!
 //! One handler serves models, datasets and spaces. Nothing here decides who may read what (`app` does), nor what an
 //! error looks like on the wire (`http::error` does).
@@ -22,8 +22,12 @@ pub mod cursor;
 pub mod doc;
 mod finished;
 pub mod identity;
+pub mod job_events;
+pub mod jobs;
 pub mod list_params;
 pub mod lists;
+pub mod mirror_requests;
+pub mod mirrors;
 pub mod next_page;
 pub mod orders;
 pub mod paths_info;
