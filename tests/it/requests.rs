@@ -160,7 +160,7 @@ async fn commands_ask_and_decide() {
         assert!(ran.success, "{ran:?}");
         serde_json::from_str(&ran.stdout).unwrap()
     };
-    let add = |name: &'static str| home.run(&["request", "add", name, "--reason", "for a course", "--json"]);
+    let add = async |name: &str| home.run(&["request", "add", name, "--reason", "for a course", "--json"]).await;
     let (first, second) = (parsed(add("acme/tiny").await), parsed(add("acme/other").await));
 
     let accepted = parsed(home.run(&["request", "accept", &id(&first), "--as", "lab/tiny", "--json"]).await);
