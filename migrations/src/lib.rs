@@ -21,6 +21,7 @@ mod m20261123_000014_collections;
 mod m20261123_000015_orders;
 mod m20261123_000016_schedules;
 mod m20261123_000017_webhooks;
+mod m20261123_000018_steering;
 mod script;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000015_orders::Migration),
             Box::new(m20261123_000016_schedules::Migration),
             Box::new(m20261123_000017_webhooks::Migration),
+            Box::new(m20261123_000018_steering::Migration),
         ]
     }
 }

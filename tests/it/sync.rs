@@ -4,6 +4,7 @@ mod adverse;
 mod network;
 mod stopping;
 
+use acervo::app::jobs;
 use acervo::app::sync::{self, Progress};
 use acervo_core::{Caller, RepoKind, Selection};
 use acervo_store::db::jobs::State;
@@ -181,7 +182,7 @@ async fn a_sync_goes_on_after_a_restart_with_the_bytes_it_had() {
     let hub = hub.restart(&upstream.endpoint()).await;
     let job = hub.job(job.id).await;
     if job.state == State::Queued {
-        sync::cancel(hub.hub(), &Caller::System, job.id).await.unwrap();
+        jobs::cancel(hub.hub(), &Caller::System, job.id).await.unwrap();
     }
     hub.sync(&mirror).await;
 
@@ -333,7 +334,7 @@ async fn a_cancelled_sync_keeps_what_has_arrived_and_publishes_nothing() {
     let id = sync::enqueue(hub.hub(), &Caller::System, &mirror).await.unwrap();
     let stop = async {
         upstream.wait_fired(1).await;
-        assert!(sync::cancel(hub.hub(), &Caller::System, id).await.unwrap());
+        jobs::cancel(hub.hub(), &Caller::System, id).await.unwrap();
     };
     let (job, ()) = tokio::join!(hub.attempt(&mirror), stop);
 

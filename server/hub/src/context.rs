@@ -9,6 +9,7 @@ use acervo_store::db::Database;
 use crate::app::budgets::SharedBudgets;
 use crate::app::cache::Caches;
 use crate::app::catalog;
+use crate::app::jobs::Watches;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::HubError;
@@ -33,6 +34,7 @@ struct Inner {
     caches: Caches,
     metrics: Metrics,
     limits: Limits,
+    watches: Watches,
     clock: Arc<Clock>,
 }
 
@@ -49,7 +51,8 @@ impl Hub {
         let metrics = Metrics::new();
         let caches = Caches::new(&metrics);
         let limits = Limits::new(&config.server.rate_limits);
-        let inner = Inner { config, db, blobs, upstreams, hooks, caches, metrics, limits, clock };
+        let watches = Watches::default();
+        let inner = Inner { config, db, blobs, upstreams, hooks, caches, metrics, limits, watches, clock };
         let hub = Hub { inner: Arc::new(inner) };
         catalog::catch_up(&hub).await?;
         Ok(hub)
@@ -104,6 +107,11 @@ impl Hub {
     /// How many requests callers have made.
     pub fn limits(&self) -> &Limits {
         &self.inner.limits
+    }
+
+    /// Jobs that somebody follows.
+    pub fn watches(&self) -> &Watches {
+        &self.inner.watches
     }
 
     /// Where the time comes from.

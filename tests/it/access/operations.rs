@@ -10,9 +10,11 @@ use acervo_core::gate::GateMode;
 use acervo_core::{Caller, RepoKind, Role, Visibility};
 use acervo_store::db::events as event_rows;
 use acervo_store::db::generation;
+use acervo_store::db::jobs::{self, NewJob};
 use acervo_tests::test_hub::TestHub;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json as value;
+use uuid::Uuid;
 
 use super::{FOREIGN, by, guarded};
 use crate::serve::{Answer, commit, get};
@@ -30,6 +32,10 @@ enum For {
     Operators,
     /// Who manages the whole hub; what is sent here makes no sense.
     Administrators,
+    /// Who manages all mirrors; what an administrator may change is tried elsewhere.
+    Stewards,
+    /// Who is known here; what is sent here is no request.
+    Requesters,
     /// Who may see the repository.
     Readers,
     /// Who may have the contents of the repository.
@@ -55,6 +61,20 @@ const OPERATIONS: &[(&str, &str, For)] = &[
     ("get head", "/api/events", For::Operators),
     ("get head", "/api/webhooks/deliveries", For::Operators),
     ("post", "/api/webhooks/deliveries/{id}/retry", For::Administrators),
+    ("get head", "/api/mirrors/jobs", For::Operators),
+    ("get head", "/api/mirrors/jobs/{id}", For::Operators),
+    ("get head", "/api/mirrors/jobs/{id}/events", For::Operators),
+    ("post", "/api/mirrors/jobs/{id}/cancel", For::Stewards),
+    ("post", "/api/mirrors/jobs/{id}/pause", For::Stewards),
+    ("post", "/api/mirrors/jobs/{id}/resume", For::Stewards),
+    ("post", "/api/mirrors/jobs/{id}/retry", For::Stewards),
+    ("get head", "/api/mirrors/requests", For::Known),
+    ("post", "/api/mirrors/requests", For::Requesters),
+    ("post", "/api/mirrors/requests/{id}/accept", For::Stewards),
+    ("post", "/api/mirrors/requests/{id}/decline", For::Stewards),
+    ("post", "/api/mirrors/{plural}/{repo}/sync", For::Maintainers),
+    ("post", "/api/mirrors/{plural}/{repo}/pause", For::Maintainers),
+    ("post", "/api/mirrors/{plural}/{repo}/resume", For::Maintainers),
     ("get head", "/{repo}/resolve/{rest}", For::Admitted),
     ("get head", "/datasets/{repo}/resolve/{rest}", For::Admitted),
     ("get head", "/spaces/{repo}/resolve/{rest}", For::Admitted),
@@ -120,13 +140,14 @@ fn expected(who: Who, operation: For, is_secret: bool) -> (u16, &'static str) {
     match (operation, who) {
         (For::All, _) => (200, ""),
         (_, Who::Broken) => (401, ""),
-        // It names no terms, no orders and no delivery.
-        (For::Askers | For::Administrators, Who::Admin) => (400, ""),
+        // It names no terms, no orders, no delivery, and no repository.
+        (For::Askers | For::Administrators | For::Requesters, Who::Admin) => (400, ""),
         (_, Who::Admin) => (200, ""),
         (For::Anybody, _) | (For::Known, Who::Wrong) => (200, ""),
-        (For::Known, _) => (401, ""),
-        (For::Operators | For::Administrators, Who::Wrong) => (403, ""),
-        (For::Operators | For::Administrators, _) => (401, ""),
+        (For::Requesters, Who::Wrong) => (400, ""),
+        (For::Known | For::Requesters, _) => (401, ""),
+        (For::Operators | For::Stewards | For::Administrators, Who::Wrong) => (403, ""),
+        (For::Operators | For::Stewards | For::Administrators, _) => (401, ""),
         _ if on_a_repo && is_secret => (if is_nobody { 401 } else { 404 }, "RepoNotFound"),
         (For::Admitted, _) => (if is_nobody { 401 } else { 403 }, "GatedRepo"),
         (For::Askers, Who::Wrong) => (400, ""),
@@ -137,7 +158,7 @@ fn expected(who: Who, operation: For, is_secret: bool) -> (u16, &'static str) {
 }
 
 /// The addresses that an operation's path stands for.
-fn addresses(path: &str, repo: &str, commit: &BTreeMap<&str, String>, slug: &str) -> Vec<String> {
+fn addresses(path: &str, repo: &str, commit: &BTreeMap<&str, String>, (slug, job): (&str, Uuid)) -> Vec<String> {
     let rest = if path.contains("/resolve") || path.contains("/raw") { "main/a.txt" } else { "main" };
     let rest = if path.contains("{commit}") { "a.txt" } else { rest };
     let rest = if path.contains("/safetensors-metadata") { "none.index.json" } else { rest };
@@ -150,14 +171,37 @@ fn addresses(path: &str, repo: &str, commit: &BTreeMap<&str, String>, slug: &str
                 .replace("{repo}", repo)
                 .replace("{commit}", &commit[plural])
                 .replace("{rest}", rest)
+                .replace("/deliveries/{id}", "/deliveries/none")
+                .replace("{id}", &job.to_string())
                 .replace("{status}", "pending")
-                .replace("{id}", "none")
                 .replace("{user}", "eve")
                 .replace("{organization}", "acme")
                 .replace("/docs/api/{name}", "/docs/api/swagger-ui.css")
                 .replace("{name}", "acervo.css")
         })
         .collect()
+}
+
+/// A job that has ended, so that nobody follows it for long.
+async fn ended_job(hub: &TestHub) -> Uuid {
+    let db = hub.hub().db();
+    let at = hub.hub().now();
+    let new = NewJob {
+        id: Uuid::now_v7(),
+        kind: "sync",
+        payload: value!({}),
+        dedup_key: "sync:0".to_owned(),
+        repo_id: None,
+        priority: 0,
+        run_at: at,
+        organization: None,
+        attempts_max: 1,
+        created_by: None,
+        at,
+    };
+    let (id, _) = jobs::enqueue(db.writer(), new).await.unwrap();
+    assert!(jobs::cancel(db.writer(), id, at).await.unwrap());
+    id
 }
 
 fn request(hub: &TestHub, method: &str, path: &str) -> RequestBuilder {
@@ -214,6 +258,7 @@ async fn every_operation_refuses_those_it_is_not_for_and_changes_nothing() {
         visibility: Visibility::Public,
     };
     let slug = collections::create(hub.hub(), &Caller::System, &draft).await.unwrap().slug();
+    let job = ended_job(&hub).await;
     let admin = hub.token("admin", Role::Admin).await;
     let good = hub.token("good", Role::Admin).await;
     let broken = format!("{}{}", &good[..good.len() - 1], if good.ends_with('a') { 'b' } else { 'a' });
@@ -248,10 +293,11 @@ async fn every_operation_refuses_those_it_is_not_for_and_changes_nothing() {
         let before = state(&hub).await;
         for (who, token) in &callers {
             for &(methods, path, operation) in OPERATIONS {
-                for address in addresses(path, repo, &commits, &slug) {
+                for address in addresses(path, repo, &commits, (&slug, job)) {
                     for method in methods.split(' ') {
                         // What an administrator may change is tried elsewhere.
-                        if *who == Who::Admin && operation == For::Maintainers && !matches!(method, "get" | "head") {
+                        let changes = matches!(operation, For::Maintainers | For::Stewards);
+                        if *who == Who::Admin && changes && !matches!(method, "get" | "head") {
                             continue;
                         }
                         let answer = Answer::to(by(token.as_deref(), request(&hub, method, &address))).await;

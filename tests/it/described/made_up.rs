@@ -79,7 +79,8 @@ async fn whatever_an_administrator_asks_gets_an_answer_that_is_described() {
         metrics.text().lines().any(|line| line.contains(&label))
     };
     let missed: BTreeSet<&str> = ROUTES.iter().map(|line| line.pattern).filter(|route| !reached(route)).collect();
-    // Need a commit id and a collection's that no document knows, a user who asks or is let in, a delivery, and a HEAD.
+    // Need a commit id and a collection's that no document knows, a user who asks or is let in, a delivery, a HEAD, a job,
+    // a request, and a mirror.
     let hard = [
         "/api/resolve-cache/{plural}/{repo}/{commit}/{rest}",
         "/api/collections/{rest}",
@@ -87,6 +88,17 @@ async fn whatever_an_administrator_asks_gets_an_answer_that_is_described() {
         "/api/{plural}/{repo}/user-access-request/handle",
         "/api/telemetry/{rest}",
         "/api/webhooks/deliveries/{id}/retry",
+        "/api/mirrors/jobs/{id}",
+        "/api/mirrors/jobs/{id}/events",
+        "/api/mirrors/jobs/{id}/cancel",
+        "/api/mirrors/jobs/{id}/pause",
+        "/api/mirrors/jobs/{id}/resume",
+        "/api/mirrors/jobs/{id}/retry",
+        "/api/mirrors/requests/{id}/accept",
+        "/api/mirrors/requests/{id}/decline",
+        "/api/mirrors/{plural}/{repo}/sync",
+        "/api/mirrors/{plural}/{repo}/pause",
+        "/api/mirrors/{plural}/{repo}/resume",
     ];
     let missed: Vec<&str> = missed.into_iter().filter(|route| !hard.contains(route)).collect();
     assert!(missed.is_empty(), "no request got to {missed:?}");

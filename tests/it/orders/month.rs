@@ -3,7 +3,7 @@
 mod script;
 mod site;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use acervo_core::{CommitOid, RepoKind};
 use acervo_store::db::commits::{self, State};
@@ -32,6 +32,7 @@ async fn a_month_of_nights_keeps_forty_repositories_and_tells_what_happened() {
     assert_pauses(&site);
     assert_windows(&site);
     assert_events(&site).await;
+    assert_told(&site).await;
     assert_held(&site).await;
 }
 
@@ -108,6 +109,23 @@ async fn assert_events(site: &Site) {
         assert_part(&before, &found["details"]["before"], found);
         assert_part(&after, &found["details"]["after"], found);
     }
+}
+
+/// Every event of the webhook's kinds has arrived, and those that were refused at first once more under the same id.
+async fn assert_told(site: &Site) {
+    let sequence = |event: &Value| event["sequence"].as_i64().unwrap();
+    let (mut arrived, mut attempts) = (BTreeMap::new(), 0);
+    for received in site.receiver.received() {
+        attempts += 1;
+        let event = received.event();
+        let ids = arrived.entry(sequence(&event)).or_insert_with(BTreeSet::new);
+        ids.insert(received.id().to_owned());
+    }
+    assert!(arrived.values().all(|ids| ids.len() == 1), "one id for each event: {arrived:?}");
+    let wanted: BTreeSet<i64> = site.hooked().await;
+    assert_eq!(arrived.keys().copied().collect::<BTreeSet<_>>(), wanted);
+    assert_eq!(attempts, wanted.len() + script::REFUSED, "attempts");
+    assert_eq!(site.undelivered().await, 0);
 }
 
 /// Whether a value has what is expected of it; further fields may stand beside.

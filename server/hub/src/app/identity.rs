@@ -1,5 +1,6 @@
 //! Who asks: credentials, principals, tokens.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use acervo_core::access::{Caller, Grant, Identity, Scope};
@@ -59,6 +60,19 @@ pub fn demand(caller: &Caller, needed: Role) -> Result<(), HubError> {
         return Ok(());
     }
     Err(if *caller == Caller::Anonymous { HubError::TokenRequired } else { HubError::Forbidden(needed) })
+}
+
+/// Names of principals.
+pub(super) async fn names_of(hub: &Hub, ids: impl IntoIterator<Item = i64>) -> Result<HashMap<i64, String>, HubError> {
+    let mut names = HashMap::new();
+    for id in ids {
+        if !names.contains_key(&id)
+            && let Some(principal) = principals::by_id(hub.db().reader(), id).await?
+        {
+            names.insert(id, principal.name);
+        }
+    }
+    Ok(names)
 }
 
 /// A token that was just made, with the only copy of its text.
@@ -226,7 +240,7 @@ pub struct ListedToken {
 pub async fn tokens(hub: &Hub, caller: &Caller) -> Result<Vec<ListedToken>, HubError> {
     demand(caller, Role::Auditor)?;
     let db = hub.db().reader();
-    let names: std::collections::HashMap<i64, String> =
+    let names: HashMap<i64, String> =
         principals::all(db).await?.into_iter().map(|principal| (principal.id, principal.name)).collect();
     let tokens = principals::tokens(db, None).await?;
     Ok(tokens

@@ -1,6 +1,10 @@
 //! Mirrors: standing orders to keep a repository like its upstream.
 
-use acervo_core::access::Caller;
+mod pause;
+
+use std::sync::Arc;
+
+use acervo_core::access::{Caller, Readable};
 use acervo_core::gate::{Gate, GateMode};
 use acervo_core::order::RevisionPattern;
 use acervo_core::{RepoId, RepoKind, Role, Rules, Selection, Visibility};
@@ -16,6 +20,8 @@ use crate::app::sync::DEFAULT_REVISION;
 use crate::context::Hub;
 use crate::error::HubError;
 use crate::upstream::Client;
+
+pub use pause::set_paused;
 
 /// Most revisions a mirror follows.
 pub const REVISIONS_MAX: usize = 200;
@@ -251,6 +257,14 @@ pub(super) async fn make_repo(hub: &Hub, tx: &Transaction, new: &NewRepository<'
 pub async fn list(hub: &Hub, caller: &Caller) -> Result<Vec<Mirror>, HubError> {
     demand(caller, Role::Reader)?;
     Ok(mirrors::all(hub.db().reader()).await?)
+}
+
+/// The mirror that fills a repository.
+pub async fn of(hub: &Hub, caller: &Caller, repo: &Readable<Arc<Repo>>) -> Result<Mirror, HubError> {
+    demand(caller, Role::Maintainer)?;
+    mirrors::of_repo(hub.db().reader(), repo.id)
+        .await?
+        .ok_or_else(|| HubError::NotFound(format!("{} `{}` is not mirrored", repo.kind, repo.name)))
 }
 
 /// The mirror of a repository, by its name here.

@@ -60,7 +60,7 @@ async fn is_empty(hub: &Hub, repo: &Readable<Arc<Repo>>) -> Result<bool, HubErro
 
 /// Whether a sync of the repository is queued or running.
 async fn is_under_way(hub: &Hub, repo: &Readable<Arc<Repo>>) -> Result<bool, HubError> {
-    Ok(jobs::active(hub.db().reader(), &sync::dedup_key(repo.id)).await?.is_some())
+    Ok(jobs::is_under_way(hub.db().reader(), &sync::dedup_key(repo.id)).await?)
 }
 
 /// What to say of a repository of which nothing is here.

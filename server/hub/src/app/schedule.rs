@@ -99,6 +99,7 @@ async fn queue_search(hub: &Hub) -> Result<bool, HubError> {
         attempts_max: SEARCH_ATTEMPTS_MAX,
         created_by: None,
         organization: None,
+        repo_id: None,
         at: now,
     };
     let (_, is_new) = jobs::enqueue(&tx, new).await?;

@@ -33,6 +33,16 @@ pub(super) enum MirrorCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Suspend the schedule of a mirror; it can still be synced by hand
+    Pause {
+        #[command(flatten)]
+        repo: RepoArgs,
+    },
+    /// Let the schedule of a mirror go on
+    Resume {
+        #[command(flatten)]
+        repo: RepoArgs,
+    },
     /// Remove a mirror; what it fetched stays and is served
     Remove {
         #[command(flatten)]
@@ -138,6 +148,14 @@ pub(super) async fn run(hub: &Hub, command: MirrorCommand) -> Result<ExitCode, H
             let mirror = find(hub, &repo).await?;
             if json { println!("{}", describe(&mirror)) } else { show(&mirror) }
         }
+        MirrorCommand::Pause { repo } => {
+            let paused = mirrors::set_paused(hub, &caller, &find(hub, &repo).await?, true).await?;
+            println!("the schedule of `{0}` is suspended; `acervo mirror resume {0}` lets it go on", paused.repo.name);
+        }
+        MirrorCommand::Resume { repo } => {
+            let resumed = mirrors::set_paused(hub, &caller, &find(hub, &repo).await?, false).await?;
+            println!("the schedule of `{}` goes on", resumed.repo.name);
+        }
         MirrorCommand::Remove { repo } => {
             let kind = find(hub, &repo).await?.repo.kind;
             let removed = mirrors::remove(hub, &caller, kind, &repo.repo).await?;
@@ -208,13 +226,21 @@ fn show(mirror: &Mirror) {
         ("revisions", revisions(mirror)),
         ("holds", part(mirror)),
         ("managed by", managed_by(mirror).to_owned()),
-        ("due", mirror.next_run_at.map_or_else(|| "by hand".to_owned(), |at| at.to_string())),
+        ("due", due(mirror)),
         ("visibility", mirror.repo.visibility.as_str().to_owned()),
         ("gate", GateMode::from(mirror.repo.gated).to_string()),
         ("synced", synced),
     ];
     for (name, value) in rows {
         println!("{name:<11} {value}");
+    }
+}
+
+fn due(mirror: &Mirror) -> String {
+    match mirror.next_run_at {
+        None => "by hand".to_owned(),
+        Some(at) if mirror.paused => format!("{at}, if it were not paused"),
+        Some(at) => at.to_string(),
     }
 }
 

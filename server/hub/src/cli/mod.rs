@@ -9,11 +9,13 @@ mod collection;
 mod demo;
 mod events;
 mod gate;
+mod jobs;
 mod lock;
 mod mirror;
 mod orders;
 mod print;
 mod progress;
+mod request;
 mod seed;
 mod serve;
 mod sync;
@@ -61,11 +63,17 @@ struct Global {
 enum Command {
     /// Serve the hub and work jobs off
     Serve(serve::ServeArgs),
-    /// Add, list, show or remove mirrors; or have them as a file says, lock them, seed them
+    /// Add, list, show, pause or remove mirrors; or have them as a file says, lock them, seed them
     #[command(subcommand)]
     Mirror(mirror::MirrorCommand),
     /// Bring mirrors up to date
     Sync(sync::SyncArgs),
+    /// List, show, watch, cancel, pause, resume or repeat jobs
+    #[command(subcommand)]
+    Jobs(jobs::JobsCommand),
+    /// Ask for repositories to be mirrored, and decide on what was asked for
+    #[command(subcommand)]
+    Request(request::RequestCommand),
     /// Put gates before contents, and decide who is let in
     #[command(subcommand)]
     Gate(gate::GateCommand),
@@ -159,6 +167,8 @@ async fn run(cli: Cli) -> Result<ExitCode, HubError> {
         Command::Serve(_) => serve::run(loaded.config).await,
         Command::Mirror(command) => mirror::run(&Hub::open(loaded.config).await?, command).await,
         Command::Sync(args) => sync::run(&Hub::open(loaded.config).await?, args).await,
+        Command::Jobs(command) => jobs::run(&Hub::open(loaded.config).await?, command).await,
+        Command::Request(command) => request::run(&Hub::open(loaded.config).await?, command).await,
         Command::Gate(command) => gate::run(&Hub::open(loaded.config).await?, command).await,
         Command::Collection(command) => collection::run(&Hub::open(loaded.config).await?, command).await,
         Command::User(command) => access::run_user(&Hub::open(loaded.config).await?, command).await,

@@ -42,6 +42,25 @@ impl Display {
         }
     }
 
+    /// The same, for one of several that are shown together.
+    pub(super) fn among(group: &MultiProgress, name: &str) -> Display {
+        if std::io::stderr().is_terminal() {
+            Display::Bars(Box::new(Bars::among(group.clone(), name)))
+        } else {
+            Display::Lines(Lines::new(name))
+        }
+    }
+
+    /// Leaves a line above what is shown.
+    pub(super) fn say(&self, text: &str) {
+        match self {
+            // A line that cannot be shown is no reason to stop.
+            Display::Bars(bars) => drop(bars.group.println(text)),
+            Display::Lines(_) => eprintln!("{text}"),
+            Display::Silent => {}
+        }
+    }
+
     /// Shows how far it has come.
     pub(super) fn show(&mut self, view: &ProgressView) {
         match self {
@@ -98,7 +117,10 @@ fn style(template: &str) -> ProgressStyle {
 
 impl Bars {
     fn new(name: &str) -> Bars {
-        let group = MultiProgress::new();
+        Bars::among(MultiProgress::new(), name)
+    }
+
+    fn among(group: MultiProgress, name: &str) -> Bars {
         let total = group.add(ProgressBar::new(0));
         total.set_style(style("{spinner} {prefix:.bold} {msg}"));
         total.set_prefix(name.to_owned());

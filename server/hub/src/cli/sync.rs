@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::app::sync::{self, Plan, Progress, ProgressView, SyncOutcome};
-use crate::app::{events, locks, mirrors};
+use crate::app::{events, jobs as jobs_seen, locks, mirrors};
 use crate::cli::progress::Display;
 use crate::cli::{RepoArgs, lock, mirror, parse_kind, print};
 use crate::context::Hub;
@@ -91,7 +91,7 @@ pub(super) async fn run(hub: &Hub, args: SyncArgs) -> Result<ExitCode, HubError>
         };
         match report {
             Ok(report) => {
-                failed |= report["state"] == "failed" || report["state"] == "cancelled";
+                failed |= ["failed", "cancelled", "paused"].iter().any(|state| report["state"] == *state);
                 reports.push(report);
             }
             Err(error) => {
@@ -141,12 +141,15 @@ async fn ended(hub: &Hub, mirror: &Mirror, id: Uuid, silent: bool, stop: &Cancel
     let job = follow(hub, id, &mut display, stop).await?;
     let outcome: Option<SyncOutcome> = job.outcome.clone().and_then(|value| serde_json::from_value(value).ok());
     let state = match job.state {
-        State::Succeeded => "succeeded",
-        State::Cancelled => "cancelled",
-        State::Failed | State::Queued | State::Running => "failed",
+        State::Succeeded | State::Cancelled | State::Paused => job.state.as_str(),
+        State::Failed | State::Queued | State::Running => State::Failed.as_str(),
     };
     match (&outcome, job.state) {
         (Some(outcome), State::Succeeded) => display.finish(&summary(outcome)),
+        (_, State::Paused) => {
+            display.finish("paused");
+            print::failure(&format!("its sync is paused; `acervo jobs resume {id}` lets it go on"));
+        }
         (_, State::Cancelled) => display.finish("stopped; what has arrived is kept for the next sync"),
         _ => {
             display.finish("failed");
@@ -189,7 +192,8 @@ async fn follow(hub: &Hub, id: Uuid, display: &mut Display, stop: &CancellationT
     let mut cancelled = false;
     loop {
         let job = job(hub, id).await?;
-        if job.finished_at.is_some() {
+        // Nobody knows when somebody resumes it.
+        if job.finished_at.is_some() || job.state == State::Paused {
             return Ok(job);
         }
         if worker::is_alive(hub).await? {
@@ -232,8 +236,11 @@ async fn follow(hub: &Hub, id: Uuid, display: &mut Display, stop: &CancellationT
 async fn cancel_on(hub: &Hub, id: Uuid, stop: &CancellationToken) -> Result<(), HubError> {
     stop.cancelled().await;
     eprintln!("stopping; what has arrived is kept");
-    sync::cancel(hub, &Caller::System, id).await?;
-    Ok(())
+    match jobs_seen::cancel(hub, &Caller::System, id).await {
+        // It ended by itself.
+        Ok(_) | Err(HubError::Conflict(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 async fn job(hub: &Hub, id: Uuid) -> Result<Job, HubError> {

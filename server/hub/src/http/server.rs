@@ -4,9 +4,10 @@ use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use actix_web::HttpServer;
+use actix_web::{HttpServer, web};
 use tokio_util::sync::CancellationToken;
 
+use super::api::job_events::Closing;
 use super::router;
 use crate::app::cache;
 use crate::context::Hub;
@@ -38,7 +39,8 @@ pub async fn serve(hub: Hub, listener: TcpListener, shutdown: CancellationToken)
     let grace_seconds = hub.config().server.shutdown_seconds;
     let follower = tokio::spawn(follow_changes(hub.clone(), shutdown.clone()));
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let server = HttpServer::new(move || router::app(&hub))
+    let closing = web::Data::new(Closing(shutdown.clone()));
+    let server = HttpServer::new(move || router::app(&hub).app_data(closing.clone()))
         .workers(workers)
         // The end of an answer is a short packet; without this it would wait for the client's delayed acknowledgement.
         .tcp_nodelay(true)

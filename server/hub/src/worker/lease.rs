@@ -6,6 +6,7 @@ use std::time::Duration;
 use acervo_core::Timestamp;
 use acervo_store::db::jobs::{self, Heartbeat, Lease};
 
+use crate::app::jobs::flush;
 use crate::app::sync::{Progress, ProgressView};
 use crate::context::Hub;
 use crate::error::HubError;
@@ -21,7 +22,10 @@ pub(super) fn until(hub: &Hub, now: Timestamp) -> Timestamp {
     now.plus_seconds(i64::try_from(hub.config().worker.lease_seconds).unwrap_or(i64::MAX))
 }
 
-/// Extends the lease until it is lost or the job is cancelled; then tells which.
+/// How an attempt ended at a job that somebody paused.
+pub(super) const PAUSED: &str = "paused";
+
+/// Extends the lease until it is lost or the job is cancelled or paused; then tells which.
 ///
 /// A database that does not answer is survived for as long as the lease holds by its last extension.
 pub(super) async fn keep(hub: &Hub, lease: Lease, progress: &Arc<Progress>) -> HubError {
@@ -39,7 +43,11 @@ pub(super) async fn keep(hub: &Hub, lease: Lease, progress: &Arc<Progress>) -> H
             Ok(Heartbeat::Held) => {
                 holds_until = until(hub, now);
                 flushed = Some(view);
+                if let Err(error) = flush(hub, lease, progress).await {
+                    tracing::warn!(job.id = %lease.job_id, error = %error, "a log could not be written and will be tried again");
+                }
             }
+            Ok(Heartbeat::Paused) => return HubError::JobEnded(PAUSED),
             Ok(Heartbeat::Cancelled) => return HubError::JobEnded(CANCELLED),
             Ok(Heartbeat::Lost) => return HubError::JobEnded("taken over by another worker"),
             Err(error) if now < holds_until => {

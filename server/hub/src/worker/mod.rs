@@ -9,6 +9,7 @@ mod lease;
 use std::sync::Arc;
 use std::time::Duration;
 
+use acervo_core::Timestamp;
 use acervo_store::db::commit;
 use acervo_store::db::jobs::{self as queue, Ending, Job, Lease};
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ use uuid::Uuid;
 
 use crate::app::catalog;
 use crate::app::events;
+use crate::app::jobs::{self as jobs_seen, JobLog};
 use crate::app::schedule;
 use crate::app::sync::{self, Progress};
 use crate::app::webhooks;
@@ -37,11 +39,19 @@ pub struct WorkerConfig {
     pub poll_seconds: u64,
     /// Seconds after which a partial or quarantined file that nobody works on is removed from staging.
     pub stale_staging_seconds: u64,
+    /// Days for which jobs that ended, and their logs, can be looked at; 0 is for ever.
+    pub keep_jobs_days: u64,
 }
 
 impl Default for WorkerConfig {
     fn default() -> Self {
-        WorkerConfig { jobs_at_once: 2, lease_seconds: 30, poll_seconds: 1, stale_staging_seconds: 7 * 24 * 3600 }
+        WorkerConfig {
+            jobs_at_once: 2,
+            lease_seconds: 30,
+            poll_seconds: 1,
+            stale_staging_seconds: 7 * 24 * 3600,
+            keep_jobs_days: 90,
+        }
     }
 }
 
@@ -92,15 +102,20 @@ fn works(hub: &Hub) -> bool {
     hub.config().worker.jobs_at_once > 0
 }
 
+/// Name of this host.
+fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
+}
+
 /// Says every few seconds that this worker is alive.
 async fn announce(hub: Hub, id: Uuid, shutdown: CancellationToken) {
     if !works(&hub) {
         return;
     }
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host();
     every(Duration::from_secs(WORKER_HEARTBEAT_SECONDS), &shutdown, || async {
         let now = hub.now();
-        queue::worker_alive(hub.db().writer(), id, host.trim(), std::process::id(), now).await?;
+        queue::worker_alive(hub.db().writer(), id, &host, std::process::id(), now).await?;
         queue::forget_workers(hub.db().writer(), now.plus_seconds(-10 * WORKER_DEAD_SECONDS)).await?;
         Ok(())
     })
@@ -148,6 +163,10 @@ async fn housekeeping(hub: Hub, shutdown: CancellationToken) {
         let swept = hub.blobs().sweep_staging(hub.config().worker.stale_staging_seconds).await?;
         if swept.files > 0 {
             tracing::info!(files = swept.files, size_bytes = swept.bytes, "removed stale partial files from staging");
+        }
+        let forgotten = jobs_seen::prune(&hub).await?;
+        if forgotten > 0 {
+            tracing::info!(jobs = forgotten, "forgot jobs that ended long ago");
         }
         Ok(())
     });
@@ -211,6 +230,16 @@ pub async fn run_once(
         return Ok(false);
     };
     let lease = Lease { job_id: job.id, fence: job.fence };
+    progress.log().info(
+        now,
+        format!(
+            "attempt {} of {} begins on `{}`, process {}",
+            job.attempts,
+            job.attempts_max,
+            host(),
+            std::process::id()
+        ),
+    );
     let result = if job.attempts > job.attempts_max {
         Err(HubError::Sync(format!(
             "each of {} attempts ended with its worker, without a word; look into the log of the process that died, then sync again",
@@ -226,6 +255,10 @@ pub async fn run_once(
     let ending = ending(hub, &job, result);
     let view = serde_json::to_value(progress.view()).ok();
     if let Some(ending) = ending {
+        note(progress.log(), hub.now(), &ending);
+        if let Err(error) = jobs_seen::flush(hub, lease, progress).await {
+            tracing::warn!(job.id = %job.id, error = %error, "the last lines of a job's log could not be written");
+        }
         end(hub, &job, lease, ending, view).await?;
     }
     // However it ended: what this attempt left half done, another one may have completed in its place.
@@ -257,6 +290,18 @@ async fn end(
 
 const SHUT_DOWN: &str = "interrupted because this process ends";
 
+/// Tells in the log of a job how an attempt ended.
+fn note(log: &JobLog, at: Timestamp, ending: &Ending) {
+    match ending {
+        Ending::Succeeded(_) => log.info(at, "done"),
+        Ending::Retry { error, run_at } => log.warn(at, format!("waiting until {run_at} because of this: {error}")),
+        Ending::Deferred { reason, run_at } => log.info(at, format!("goes on at {run_at}: {reason}")),
+        Ending::HandedBack => log.warn(at, "let go of; what has arrived is kept, and the attempt does not count"),
+        Ending::Failed { error, .. } => log.error(at, format!("failed: {error}")),
+        Ending::Cancelled => log.warn(at, "stopped; what has arrived is kept"),
+    }
+}
+
 /// What to write of an attempt; `None` if it is not ours to write.
 fn ending(hub: &Hub, job: &Job, result: Result<serde_json::Value, HubError>) -> Option<Ending> {
     let error = match result {
@@ -268,6 +313,7 @@ fn ending(hub: &Hub, job: &Job, result: Result<serde_json::Value, HubError>) -> 
     };
     match &error {
         HubError::JobEnded(SHUT_DOWN) => return Some(Ending::HandedBack),
+        HubError::JobEnded(lease::PAUSED) => return Some(Ending::HandedBack),
         HubError::JobEnded(lease::CANCELLED) => return Some(Ending::Cancelled),
         HubError::JobEnded(_) => {
             tracing::warn!(job.id = %job.id, "a job was taken over by another worker");

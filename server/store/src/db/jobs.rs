@@ -1,10 +1,14 @@
 //! Jobs and workers: claimed once, leased, fenced.
 //!
 //! A claim raises the job's fencing number; every later write of the holder names it and changes nothing once somebody
-//! else has claimed the job after the lease ran out.
+//! else has claimed the job after the lease ran out. How people steer jobs and look at them stands in the files below.
+
+mod list;
+mod log;
+mod steer;
 
 use acervo_core::Timestamp;
-use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, OnConflict};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
     ActiveEnum, ActiveValue, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, PaginatorTrait,
     QueryFilter, QuerySelect, Statement,
@@ -17,6 +21,10 @@ use super::entity::{job, worker};
 use crate::error::{Doing, StoreError};
 
 pub use super::entity::job::{Model as Job, State};
+pub use super::entity::job_log::Level;
+pub use list::{Asked, ids, listed, prune, with_repo};
+pub use log::{LOG_LINES_MAX, LogLine, append, lines_after};
+pub use steer::{cancel, pause, resume};
 
 /// A job to be done.
 #[derive(Clone, Debug)]
@@ -27,8 +35,10 @@ pub struct NewJob {
     pub kind: &'static str,
     /// What exactly.
     pub payload: Value,
-    /// At most one queued or running job has this key.
+    /// At most one queued, running or paused job has this key.
     pub dedup_key: String,
+    /// Database id of the repository it is about.
+    pub repo_id: Option<i64>,
     /// Larger goes first.
     pub priority: i32,
     /// Not before.
@@ -47,7 +57,7 @@ pub struct NewJob {
 /// How often a job is queued again because the one in its way ended before it could be found.
 const ENQUEUE_ATTEMPTS: usize = 5;
 
-/// Queues a job, or finds the queued or running one with the same key; returns its id and whether it is new.
+/// Queues a job, or finds the unfinished one with the same key; returns its id and whether it is new.
 pub async fn enqueue(db: &impl ConnectionTrait, new: NewJob) -> Result<(Uuid, bool), StoreError> {
     let (id, dedup_key) = (new.id, new.dedup_key.clone());
     let row = queued(new);
@@ -89,18 +99,31 @@ fn queued(new: NewJob) -> job::ActiveModel {
         started_at: ActiveValue::Set(None),
         finished_at: ActiveValue::Set(None),
         organization: ActiveValue::Set(new.organization),
+        pause_requested: ActiveValue::Set(false),
+        repo_id: ActiveValue::Set(new.repo_id),
     }
 }
 
-/// The queued or running job with this key.
+/// The queued, running or paused job with this key.
 pub async fn active(db: &impl ConnectionTrait, dedup_key: &str) -> Result<Option<Uuid>, StoreError> {
     let row = job::Entity::find()
         .filter(job::Column::DedupKey.eq(dedup_key))
-        .filter(job::Column::State.is_in([State::Queued, State::Running]))
+        .filter(job::Column::State.is_in([State::Queued, State::Running, State::Paused]))
         .one(db)
         .await
         .doing("looking up a job")?;
     Ok(row.map(|row| row.id))
+}
+
+/// Whether a job with this key is queued or running, and so will come to something without anybody's help.
+pub async fn is_under_way(db: &impl ConnectionTrait, dedup_key: &str) -> Result<bool, StoreError> {
+    let found = job::Entity::find()
+        .filter(job::Column::DedupKey.eq(dedup_key))
+        .filter(job::Column::State.is_in([State::Queued, State::Running]))
+        .count(db)
+        .await
+        .doing("looking for a job")?;
+    Ok(found > 0)
 }
 
 /// The job with this id.
@@ -188,8 +211,11 @@ pub async fn heartbeat(
     if done.rows_affected == 0 {
         return Ok(Heartbeat::Lost);
     }
-    let cancelled = by_id(db, lease.job_id).await?.is_some_and(|job| job.cancel_requested);
-    Ok(if cancelled { Heartbeat::Cancelled } else { Heartbeat::Held })
+    Ok(match by_id(db, lease.job_id).await? {
+        Some(job) if job.cancel_requested => Heartbeat::Cancelled,
+        Some(job) if job.pause_requested => Heartbeat::Paused,
+        _ => Heartbeat::Held,
+    })
 }
 
 /// What a heartbeat learned.
@@ -201,6 +227,8 @@ pub enum Heartbeat {
     Lost,
     /// Somebody asked to stop.
     Cancelled,
+    /// Somebody asked to put it aside.
+    Paused,
 }
 
 /// Whether the lease still holds; a publication asks in its own transaction, and until that ends nobody else can claim
@@ -229,7 +257,7 @@ pub enum Ending {
         /// When to try again.
         run_at: Timestamp,
     },
-    /// Given back by a worker that ends: due at once, and not an attempt.
+    /// Given back by a worker that ends, or because somebody asked to put it aside: not an attempt.
     HandedBack,
     /// Put off, since it cannot go on before this time; not an attempt.
     Deferred {
@@ -250,6 +278,8 @@ pub enum Ending {
 }
 
 /// Ends an attempt; returns whether the lease still held, otherwise nothing was written.
+///
+/// What somebody asked for in the meantime counts: a job that would be due again is put aside or ends instead.
 pub async fn finish(
     db: &impl ConnectionTrait,
     lease: Lease,
@@ -266,13 +296,18 @@ pub async fn finish(
         Ending::Failed { error, outcome } => (State::Failed, Some(error), outcome, None),
         Ending::Cancelled => (State::Cancelled, None, None, None),
     };
-    let finished_at = run_at.is_none().then(|| now.as_millis());
+    let (state, finished_at) = if run_at.is_some() {
+        steer::asked_for(state, now)
+    } else {
+        (Expr::value(state.to_value()), Expr::value(Some(now.as_millis())))
+    };
     let mut update = job::Entity::update_many()
-        .col_expr(job::Column::State, Expr::value(state.to_value()))
+        .col_expr(job::Column::State, state)
+        .col_expr(job::Column::PauseRequested, Expr::value(false))
         .col_expr(job::Column::Attempts, Expr::col(job::Column::Attempts).sub(attempts_taken_back))
         .col_expr(job::Column::Error, Expr::value(error))
         .col_expr(job::Column::Outcome, Expr::value(outcome))
-        .col_expr(job::Column::FinishedAt, Expr::value(finished_at))
+        .col_expr(job::Column::FinishedAt, finished_at)
         .col_expr(job::Column::LeaseUntil, Expr::value(Option::<i64>::None))
         .col_expr(job::Column::WorkerId, Expr::value(Option::<Uuid>::None));
     if let Some(run_at) = run_at {
@@ -283,27 +318,6 @@ pub async fn finish(
     }
     let done = update.filter(held(lease)).exec(db).await.doing("ending a job")?;
     Ok(done.rows_affected == 1)
-}
-
-/// Asks a job to stop: a queued one ends at once, a running one at its next heartbeat. Returns whether it was unfinished.
-pub async fn cancel(db: &impl ConnectionTrait, id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
-    // One statement: between two, a worker may claim the job or hand it back, and neither would meet it.
-    let is_queued = || Expr::col(job::Column::State).eq(State::Queued);
-    let state =
-        CaseStatement::new().case(is_queued(), State::Cancelled.to_value()).finally(Expr::col(job::Column::State));
-    let finished_at =
-        CaseStatement::new().case(is_queued(), now.as_millis()).finally(Expr::col(job::Column::FinishedAt));
-    let requested = CaseStatement::new().case(is_queued(), Expr::col(job::Column::CancelRequested)).finally(true);
-    let done = job::Entity::update_many()
-        .col_expr(job::Column::State, state.into())
-        .col_expr(job::Column::FinishedAt, finished_at.into())
-        .col_expr(job::Column::CancelRequested, requested.into())
-        .filter(job::Column::Id.eq(id))
-        .filter(job::Column::State.is_in([State::Queued, State::Running]))
-        .exec(db)
-        .await
-        .doing("cancelling a job")?;
-    Ok(done.rows_affected > 0)
 }
 
 /// Makes a queued job due now, and what it is to do that of `payload`; one that runs is left alone.

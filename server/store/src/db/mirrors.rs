@@ -227,6 +227,24 @@ pub async fn update(db: &impl ConnectionTrait, id: i64, order: Standing, at: Tim
     Ok(())
 }
 
+/// Suspends the schedule of a mirror, or lets it go on; returns whether that changed anything.
+pub async fn set_paused(
+    db: &impl ConnectionTrait,
+    id: i64,
+    is_paused: bool,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let done = mirror::Entity::update_many()
+        .col_expr(mirror::Column::Paused, Expr::value(is_paused))
+        .col_expr(mirror::Column::UpdatedAt, Expr::value(at.as_millis()))
+        .filter(mirror::Column::Id.eq(id))
+        .filter(mirror::Column::Paused.eq(!is_paused))
+        .exec(db)
+        .await
+        .doing("pausing a mirror")?;
+    Ok(done.rows_affected > 0)
+}
+
 /// Notes a mirror's latest job.
 pub async fn note_job(db: &impl ConnectionTrait, id: i64, job: Uuid) -> Result<(), StoreError> {
     mirror::Entity::update_many()

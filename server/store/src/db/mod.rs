@@ -20,6 +20,7 @@ pub mod orders;
 pub mod principals;
 pub mod refs;
 pub mod repos;
+pub mod requests;
 pub mod search;
 mod sql;
 pub mod trees;

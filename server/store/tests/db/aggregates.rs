@@ -5,7 +5,7 @@ use acervo_core::{CommitOid, GitOid, RefKind, RepoKind, Sha256Digest, Timestamp,
 use acervo_store::StoreError;
 use acervo_store::db::blobs::Held;
 use acervo_store::db::commits::{self, LogEntry};
-use acervo_store::db::jobs::{self, Ending, Heartbeat, Lease, NewJob, State};
+use acervo_store::db::jobs::{self, Ending, Heartbeat, Lease, Level, LogLine, NewJob, State};
 use acervo_store::db::repos::{self, Cause};
 use acervo_store::db::{blobs, commit, events, generation, holdings, refs, trees};
 use serde_json::json;
@@ -24,6 +24,7 @@ pub(crate) fn job(key: &str, run_at: Timestamp) -> NewJob {
         kind: "sync",
         payload: json!({}),
         dedup_key: key.to_owned(),
+        repo_id: None,
         priority: 0,
         run_at,
         attempts_max: 3,
@@ -214,6 +215,57 @@ async fn a_job_is_retried_when_due_and_cancelled_on_demand() {
     let (queued, _) = jobs::enqueue(db.writer(), job("sync:2", at(10))).await.unwrap();
     assert!(jobs::cancel(db.writer(), queued, at(64)).await.unwrap());
     assert_eq!(jobs::by_id(db.reader(), queued).await.unwrap().unwrap().state, State::Cancelled);
+}
+
+#[tokio::test]
+async fn a_job_is_put_aside_and_goes_on_whatever_its_worker_does_meanwhile() {
+    let (_home, db) = migrated().await;
+    let (id, _) = jobs::enqueue(db.writer(), job("sync:1", at(10))).await.unwrap();
+    let state = async || jobs::by_id(db.reader(), id).await.unwrap().unwrap().state;
+    assert!(jobs::pause(db.writer(), id).await.unwrap() && !jobs::pause(db.writer(), id).await.unwrap());
+    assert_eq!(state().await, State::Paused);
+    assert!(jobs::claim(db.writer(), Uuid::now_v7(), Some(id), at(100), at(20)).await.unwrap().is_none());
+    assert_eq!(jobs::enqueue(db.writer(), job("sync:1", at(10))).await.unwrap(), (id, false), "it is the one");
+    assert!(jobs::resume(db.writer(), id, at(30)).await.unwrap());
+    let claim = async |now: i64| {
+        let claimed = jobs::claim(db.writer(), Uuid::now_v7(), None, at(1000), at(now)).await.unwrap().unwrap();
+        Lease { job_id: id, fence: claimed.fence }
+    };
+    let lease = claim(30).await;
+    assert!(jobs::pause(db.writer(), id).await.unwrap());
+    assert_eq!(jobs::heartbeat(db.writer(), lease, None, at(1000), at(31)).await.unwrap(), Heartbeat::Paused);
+    assert!(jobs::resume(db.writer(), id, at(32)).await.unwrap(), "before its worker let go of it");
+    assert!(jobs::finish(db.writer(), lease, Ending::HandedBack, None, at(33)).await.unwrap());
+    assert_eq!(state().await, State::Queued);
+    let lease = claim(33).await;
+    assert!(jobs::pause(db.writer(), id).await.unwrap());
+    let retry = Ending::Retry { error: "a".to_owned(), run_at: at(50) };
+    assert!(jobs::finish(db.writer(), lease, retry, None, at(34)).await.unwrap());
+    assert_eq!(state().await, State::Paused, "a failure that would be tried again is put aside");
+    assert!(jobs::resume(db.writer(), id, at(40)).await.unwrap());
+    let lease = claim(40).await;
+    assert!(jobs::pause(db.writer(), id).await.unwrap() && jobs::cancel(db.writer(), id, at(41)).await.unwrap());
+    assert!(jobs::finish(db.writer(), lease, Ending::HandedBack, None, at(42)).await.unwrap());
+    let ended = jobs::by_id(db.reader(), id).await.unwrap().unwrap();
+    assert_eq!((ended.state, ended.finished_at.map(Timestamp::from)), (State::Cancelled, Some(at(42))));
+    assert!(!jobs::resume(db.writer(), id, at(43)).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_log_takes_so_many_lines_and_says_that_others_were_left_out() {
+    let (_home, db) = migrated().await;
+    let (id, _) = jobs::enqueue(db.writer(), job("sync:1", at(10))).await.unwrap();
+    let line = |text: String| LogLine { seq: 0, at: at(1), level: Level::Info, text };
+    for batch in 0..3 {
+        let lines: Vec<LogLine> = (0..400).map(|n| line(format!("{batch} {n}"))).collect();
+        jobs::append(db.writer(), id, &lines).await.unwrap();
+    }
+    jobs::append(db.writer(), id, &[line("late".to_owned())]).await.unwrap();
+    let log = jobs::lines_after(db.reader(), id, 0).await.unwrap();
+    assert_eq!(log.len(), 1001);
+    assert!(log.iter().zip(1..).all(|(line, seq)| line.seq == seq));
+    assert_eq!((log[999].text.as_str(), log[1000].text.as_str()), ("2 199", "further lines are left out"));
+    assert_eq!(jobs::lines_after(db.reader(), id, 999).await.unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -9,9 +9,9 @@ use acervo_store::db::entity::choice::{EntryKindColumn, RefKindColumn, RepoKindC
 use acervo_store::db::entity::value::{Names, OidColumn, RulesColumn, SelectionColumn, Sha256Column, Ts};
 use acervo_store::db::entity::{
     access_grant, access_request, api_token, blob, card, collection, collection_item, commit_tag, decision,
-    entry_segment, event, generation, job, listing, listing_segment, mirror, mirror_order, namespace, principal,
-    provenance, quarantine, ref_event, repo, repo_alias, repo_commit, repo_ref, repo_search, repo_tag, terms,
-    terms_consent, tree_entry, upstream_budget, webhook, webhook_delivery, worker,
+    entry_segment, event, generation, job, job_log, listing, listing_segment, mirror, mirror_order, mirror_request,
+    namespace, principal, provenance, quarantine, ref_event, repo, repo_alias, repo_commit, repo_ref, repo_search,
+    repo_tag, terms, terms_consent, tree_entry, upstream_budget, webhook, webhook_delivery, worker,
 };
 use acervo_store::db::{Database, DatabaseConfig};
 use acervo_store::{Doing, StoreError};
@@ -136,6 +136,8 @@ fn a_job() -> job::Model {
         started_at: Some(Ts(1)),
         finished_at: Some(Ts(1)),
         organization: Some("acme".to_owned()),
+        pause_requested: true,
+        repo_id: Some(3),
     }
 }
 
@@ -293,7 +295,34 @@ async fn every_table_round_trips(db: &Database) {
         },
     )
     .await;
-    round_trip::<job::Entity>(db, a_job()).await;
+    let job = a_job();
+    round_trip::<job::Entity>(db, job.clone()).await;
+    round_trip::<job_log::Entity>(
+        db,
+        job_log::Model { job_id: job.id, seq: 1, at: Ts(2), level: job_log::Level::Warn, text: "slow".to_owned() },
+    )
+    .await;
+    round_trip::<mirror_request::Entity>(
+        db,
+        mirror_request::Model {
+            id: 21,
+            public_id: "abcdef0123456789abcdef01".to_owned(),
+            asked_by: Some(1),
+            kind: RepoKindColumn::Model,
+            name: "Acme/Tiny".to_owned(),
+            name_lower: "acme/tiny".to_owned(),
+            revisions: Names(vec!["v1".to_owned()]),
+            reason: "for a course".to_owned(),
+            state: mirror_request::State::Declined,
+            asked_at: Ts(1),
+            decided_at: Some(Ts(2)),
+            decided_by: Some(1),
+            answer: Some("too large".to_owned()),
+            repo_id: Some(3),
+            job_id: Some(job.id),
+        },
+    )
+    .await;
     round_trip::<worker::Entity>(
         db,
         worker::Model {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use acervo_core::{RepoKind, Timestamp};
 use acervo_tests::fake_upstream::{Fault, Origin};
 use acervo_tests::fixture::{Gated, Kind, RepoFixture, random_bytes};
+use acervo_tests::receiver::Behaviour;
 use serde_json::{Value, json};
 
 use super::card;
@@ -15,6 +16,9 @@ pub(super) const PAUSE_SECONDS: i64 = 700;
 
 /// How often the hub refuses us: on two nights, and on each once more after the pause.
 pub(super) const STORMS: usize = 4;
+
+/// How often the webhook is refused.
+pub(super) const REFUSED: usize = 3;
 
 /// Forty repositories: twenty that a pattern finds, ten and five by id, five at another hub.
 pub(super) const ORDERS: &str = r#"
@@ -90,6 +94,11 @@ pub(super) fn before(night: i64, site: &mut Site) {
             repo.set_ref("refs/tags/v1", &head);
         }),
         8 => site.partner.fault(Fault::drop_connection().always()),
+        9 => site.receiver.next([
+            Behaviour::Answer(500, "busy".to_owned()),
+            Behaviour::BreakOff,
+            Behaviour::Answer(503, "busy".to_owned()),
+        ]),
         10 => site.main.remove("acme/m5"),
         11 => {
             site.partner.push_commit("far/x2", "while away", |c| c.file("config.json", "{}"));

@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use acervo::app::orders::{self, Steps};
 use acervo::app::sync::Progress;
-use acervo::app::{events, schedule};
+use acervo::app::{events, schedule, webhooks};
 use acervo::context::Hub;
+use acervo::hooks::{HookConfig, HookUrl};
 use acervo::worker;
-use acervo_core::{Caller, RepoKind, Timestamp};
+use acervo_core::{Caller, RepoKind, Secret, Timestamp};
 use acervo_store::db::events::after;
+use acervo_store::db::webhooks as rows;
 use acervo_tests::fake_upstream::{FakeUpstream, Recorded};
 use acervo_tests::fixture::{Kind, RepoFixture};
+use acervo_tests::receiver::Receiver;
 use acervo_tests::test_hub::TestHub;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +26,9 @@ pub(crate) const NIGHTS: i64 = 30;
 /// What may be asked in five minutes of each hub.
 pub(crate) const REQUESTS_PER_WINDOW: u64 = 40;
 pub(crate) const RESOLVES_PER_WINDOW: u64 = 30;
+
+/// Events that a webhook is sent.
+pub(crate) const HOOKED: [&str; 2] = ["upstream.*", "sync.failed"];
 
 /// Midnight of the first night in UTC; the clocks of Berlin are set forward on the last but three.
 const START: &str = "2027-03-01T00:00:00Z";
@@ -45,6 +51,8 @@ pub(crate) struct Step {
 pub(crate) struct Site {
     pub(crate) main: FakeUpstream,
     pub(crate) partner: FakeUpstream,
+    /// Who is told what happens upstream.
+    pub(crate) receiver: Receiver,
     hub: TestHub,
     other: Hub,
     pub(crate) log: Vec<Step>,
@@ -57,17 +65,27 @@ impl Site {
     pub(crate) async fn start(repos: Vec<RepoFixture>, partners: Vec<RepoFixture>) -> Site {
         let main = FakeUpstream::start(repos).await.unwrap();
         let partner = FakeUpstream::start(partners).await.unwrap();
+        let receiver = Receiver::start().await;
         let limits = |config: &mut acervo::config::Config| {
             config.upstream.requests_per_window = REQUESTS_PER_WINDOW;
             config.upstream.resolves_per_window = RESOLVES_PER_WINDOW;
             config.upstream.window_seconds = STEP_SECONDS.unsigned_abs();
+            config.webhook_delivery.allowed_private_hosts = vec!["127.0.0.1".to_owned()];
+            config.webhooks = vec![HookConfig {
+                name: "month".to_owned(),
+                url: HookUrl::try_from(receiver.url("/hook")).unwrap(),
+                secret: Some(Secret::new("a text of no great length")),
+                secret_file: None,
+                events: HOOKED.iter().map(|kind| kind.parse().unwrap()).collect(),
+            }];
         };
         let hub = TestHub::with(&main.endpoint(), limits).await;
         let mut config = hub.config_of_another(&main.endpoint());
         limits(&mut config);
         let other = Hub::open(config).await.unwrap();
         let (log, wanted, steps) = (Vec::new(), BTreeSet::new(), Steps::default());
-        Site { main, partner, hub, other, log, wanted, steps }
+        webhooks::take_over(&other).await.unwrap();
+        Site { main, partner, receiver, hub, other, log, wanted, steps }
     }
 
     pub(crate) fn hub(&self) -> &Hub {
@@ -98,6 +116,7 @@ impl Site {
             here.unwrap();
             there.unwrap();
             tokio::join!(drain(self.hub()), drain(&self.other));
+            tokio::join!(tell(self.hub()), tell(&self.other));
             let (main, partner) = (self.main.requests(), self.partner.requests());
             self.main.clear_log();
             self.partner.clear_log();
@@ -119,6 +138,20 @@ impl Site {
         rows.iter().map(|event| serde_json::from_slice(&event.body).unwrap()).collect()
     }
 
+    /// Numbers of the events that the webhook is sent.
+    pub(crate) async fn hooked(&self) -> BTreeSet<i64> {
+        let rows = after(self.hub().db().reader(), 0, 100_000).await.unwrap();
+        let hooked = |kind: &str| kind == "sync.failed" || kind.starts_with("upstream.");
+        rows.iter().filter(|event| hooked(&event.kind)).map(|event| event.seq).collect()
+    }
+
+    /// How many deliveries have not come to their end.
+    pub(crate) async fn undelivered(&self) -> usize {
+        let filter = rows::Filter { limit: 1000, ..rows::Filter::default() };
+        let listed = rows::listed(self.hub().db().reader(), &filter).await.unwrap();
+        listed.iter().filter(|listed| listed.delivery.state != rows::State::Delivered).count()
+    }
+
     /// Notes that a commit must be held in the end.
     pub(crate) fn want_commit(&mut self, kind: Kind, name: &str, commit: String) {
         let kind = if kind == Kind::Dataset { RepoKind::Dataset } else { RepoKind::Model };
@@ -135,6 +168,13 @@ impl Site {
 /// When the first night begins.
 pub(crate) fn start() -> Timestamp {
     Timestamp::parse(START).unwrap()
+}
+
+/// Sends what there is to be told.
+async fn tell(hub: &Hub) {
+    events::number_waiting(hub).await.unwrap();
+    webhooks::take_over(hub).await.unwrap();
+    webhooks::deliver_due(hub).await.unwrap();
 }
 
 /// Works until nothing is due.

@@ -156,7 +156,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Key under which at most one sync of a repository is queued or running.
+/// Key under which at most one sync of a repository is queued, running or paused.
 pub fn dedup_key(repo_id: i64) -> String {
     format!("{JOB_KIND}:{repo_id}")
 }
@@ -217,6 +217,7 @@ pub(super) async fn queue(
         kind: JOB_KIND,
         payload,
         dedup_key: dedup_key(mirror.repo.id),
+        repo_id: Some(mirror.repo.id),
         priority: mirror.rules.timing.priority,
         run_at: at,
         attempts_max: ATTEMPTS_MAX,
@@ -234,18 +235,4 @@ pub(super) async fn queue(
         events::record(hub, tx, caller, told).await?;
     }
     Ok((job, is_new))
-}
-
-/// Asks a sync to stop; returns whether it was queued or running.
-pub async fn cancel(hub: &Hub, caller: &Caller, job: Uuid) -> Result<bool, HubError> {
-    demand(caller, Role::Maintainer)?;
-    let tx = hub.db().begin().await?;
-    let cancelled = jobs::cancel(&tx, job, hub.now()).await?;
-    if cancelled {
-        let subject = job.to_string();
-        let told = Told { kind: "job.cancelled", repo_id: None, subject: &subject, details: json!({}) };
-        events::record(hub, &tx, caller, told).await?;
-    }
-    commit(tx).await?;
-    Ok(cancelled)
 }

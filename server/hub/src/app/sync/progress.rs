@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::jobs::JobLog;
+
 /// Running totals of a sync.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -15,6 +17,7 @@ pub struct Progress {
     bytes_total: AtomicU64,
     bytes_done: AtomicU64,
     active: Mutex<BTreeMap<String, (u64, u64)>>,
+    log: JobLog,
 }
 
 /// A file on its way.
@@ -46,6 +49,11 @@ pub struct ProgressView {
 }
 
 impl Progress {
+    /// What is told of the job for later.
+    pub fn log(&self) -> &JobLog {
+        &self.log
+    }
+
     /// Names what is being done.
     pub fn phase(&self, text: impl Into<String>) {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = text.into();

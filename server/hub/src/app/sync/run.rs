@@ -60,6 +60,17 @@ pub(super) async fn carry_out(
     let mirror = source.mirror;
     let totals = plan.totals();
     progress.expect(totals.files_to_fetch, totals.bytes_to_fetch);
+    progress.log().info(
+        hub.now(),
+        format!(
+            "plan: {} files, {} bytes to fetch; {} files, {} bytes are here; {} commits to publish",
+            totals.files_to_fetch,
+            totals.bytes_to_fetch,
+            totals.files_held,
+            totals.bytes_held,
+            plan.commits.iter().filter(|planned| planned.fetch.is_some()).count()
+        ),
+    );
     let mut outcome = SyncOutcome {
         files_fetched: totals.files_to_fetch,
         bytes_fetched: totals.bytes_to_fetch,
@@ -95,7 +106,9 @@ pub(super) async fn carry_out(
         let changed = publication.fetched.is_some() || !publication.refs.is_empty();
         if changed {
             progress.phase("publishing");
+            let refs: Vec<String> = publication.refs.iter().map(|moved| moved.name.clone()).collect();
             publish::snapshot(hub, &Caller::System, publication).await?;
+            progress.log().info(hub.now(), published(planned.oid, &refs));
         }
         outcome.revisions.extend(revisions.iter().map(|revision| SyncedRevision {
             revision: revision.revision.clone(),
@@ -106,6 +119,14 @@ pub(super) async fn carry_out(
     mirrors::note_synced(hub.db().writer(), mirror.id, hub.now()).await?;
     progress.phase("up to date");
     Ok(outcome)
+}
+
+/// That a commit is served from now on, and where.
+fn published(oid: CommitOid, refs: &[String]) -> String {
+    match refs {
+        [] => format!("published commit {oid}"),
+        refs => format!("published commit {oid} for {}", refs.join(", ")),
+    }
 }
 
 /// Refs of these revisions that do not serve their commit yet.

@@ -1,5 +1,5 @@
 //! The JSON API that hub clients speak: info, trees, refs, logs, comparisons, lists, collections, people, identity;
-//! gates, settings, standing orders, events and webhooks.
+//! gates, settings, standing orders, jobs, requests for repositories, events and webhooks.
 //!
 //! One handler serves models, datasets and spaces. Nothing here decides who may read what (`app` does), nor what an
 //! error looks like on the wire (`http::error` does).
@@ -23,8 +23,12 @@ pub mod doc;
 pub mod events;
 mod finished;
 pub mod identity;
+pub mod job_events;
+pub mod jobs;
 pub mod list_params;
 pub mod lists;
+pub mod mirror_requests;
+pub mod mirrors;
 pub mod next_page;
 pub mod orders;
 pub mod paths_info;

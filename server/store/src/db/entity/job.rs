@@ -1,12 +1,16 @@
 //! Table `job`: work to be done in the background.
 
+use std::fmt;
+use std::str::FromStr;
+
 use sea_orm::prelude::Json;
 use sea_orm::{
     ActiveModelBehavior, DeriveActiveEnum, DeriveEntityModel, DerivePrimaryKey, DeriveRelation, EntityTrait, EnumIter,
-    PrimaryKeyTrait,
+    PrimaryKeyTrait, Related, RelationDef, RelationTrait,
 };
 use uuid::Uuid;
 
+use crate::db::entity::repo;
 use crate::db::entity::value::Ts;
 
 /// One piece of work: waiting, leased to a worker, or done.
@@ -22,7 +26,7 @@ pub struct Model {
     pub payload: Json,
     /// Where it stands.
     pub state: State,
-    /// Of the jobs that wait or run, one may hold this key.
+    /// Of the jobs that wait, run or are paused, one may hold this key.
     pub dedup_key: Option<String>,
     /// Higher is taken first.
     pub priority: i32,
@@ -58,6 +62,10 @@ pub struct Model {
     pub finished_at: Option<Ts>,
     /// Namespace that it works for, in lower case; workers take turns between them.
     pub organization: Option<String>,
+    /// Whether its worker shall let go of it, for somebody to resume it later.
+    pub pause_requested: bool,
+    /// Repository it is about.
+    pub repo_id: Option<i64>,
 }
 
 /// Where a job stands.
@@ -79,10 +87,62 @@ pub enum State {
     /// Stopped on request.
     #[sea_orm(string_value = "cancelled")]
     Cancelled,
+    /// Put aside until somebody resumes it.
+    #[sea_orm(string_value = "paused")]
+    Paused,
 }
 
-/// None are declared: queries name their joins.
+impl State {
+    /// All states, in the order in which a job may go through them.
+    pub const ALL: [State; 6] =
+        [State::Queued, State::Running, State::Paused, State::Succeeded, State::Failed, State::Cancelled];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Queued => "queued",
+            State::Running => "running",
+            State::Succeeded => "succeeded",
+            State::Failed => "failed",
+            State::Cancelled => "cancelled",
+            State::Paused => "paused",
+        }
+    }
+
+    /// Whether nothing more will happen to the job.
+    pub fn is_final(self) -> bool {
+        matches!(self, State::Succeeded | State::Failed | State::Cancelled)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for State {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        State::ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| {
+            format!("`{text}` is not a state of jobs; use queued, running, paused, succeeded, failed or cancelled")
+        })
+    }
+}
+
+/// Joins that queries take by name.
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub enum Relation {
+    /// Repository it is about.
+    #[sea_orm(belongs_to = "repo::Entity", from = "Column::RepoId", to = "repo::Column::Id")]
+    Repo,
+}
+
+impl Related<repo::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Repo.def()
+    }
+}
 
 impl ActiveModelBehavior for ActiveModel {}
