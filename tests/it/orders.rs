@@ -1,5 +1,6 @@
 //! Mirrors as a file says them: planned, applied, locked, reproduced, seeded.
 
+mod by_hand;
 mod fleet;
 mod guide;
 mod locks;

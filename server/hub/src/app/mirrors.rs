@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use acervo_core::access::{Caller, Readable};
 use acervo_core::gate::{Gate, GateMode};
-use acervo_core::order::RevisionPattern;
-use acervo_core::{RepoId, RepoKind, Role, Rules, Selection, Visibility};
+use acervo_core::order::{Follow, Limits, RevisionPattern, Timing};
+use acervo_core::{RepoId, RepoKind, Role, Rules, Selection, Timestamp, Visibility};
 use acervo_store::db::mirrors::{self, ManagedBy, Mirror, NewMirror, Standing};
 use acervo_store::db::principals::{self, Namespace, NamespaceKind, NamespaceOrigin};
 use acervo_store::db::repos::{self, NewRepo, Origin, Repo};
@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::app::events::{self, Told};
 use crate::app::identity::demand;
+use crate::app::schedule::sync_subject;
 use crate::app::sync::DEFAULT_REVISION;
 use crate::context::Hub;
 use crate::error::HubError;
@@ -44,6 +45,12 @@ pub struct MirrorRequest {
     pub local_name: Option<RepoId>,
     /// Who may read it.
     pub visibility: Visibility,
+    /// Of the tags that patterns find, so many of the highest versions.
+    pub newest_tags: Option<u32>,
+    /// How large it may be; a mirror that is there keeps its ceilings unless others are given.
+    pub limits: Option<Limits>,
+    /// When it is due and how urgent it is; a mirror that is there keeps that unless it is given.
+    pub timing: Option<Timing>,
     /// What stands before its contents; unless it is said, what upstream gates is gated here, and by hand.
     pub gate: Option<GateMode>,
 }
@@ -87,22 +94,25 @@ pub async fn add(hub: &Hub, caller: &Caller, request: &MirrorRequest) -> Result<
                 paused: existing.paused,
                 next_run_at: existing.next_run_at,
             };
-            order.rules.follow.revisions = revisions;
-            order.rules.selection = request.selection.clone();
+            order.rules = rules_of(request, revisions, order.rules);
+            if request.timing.is_some() {
+                order.next_run_at = next_run(&order.rules, &repo, at);
+            }
             mirrors::update(&tx, existing.id, order, at).await?;
             "mirror.changed"
         }
         None => {
+            let rules = rules_of(request, revisions, Rules::default());
             let new = NewMirror {
                 repo_id: repo.id,
                 endpoint: endpoint.clone(),
                 upstream_name: upstream_name.clone(),
                 order: Standing {
-                    rules: rules_of(request, revisions),
+                    next_run_at: next_run(&rules, &repo, at),
+                    rules,
                     managed_by: ManagedBy::Api,
                     order_id: None,
                     paused: false,
-                    next_run_at: None,
                 },
                 created_by: caller.principal_id(),
                 at,
@@ -124,10 +134,21 @@ pub async fn add(hub: &Hub, caller: &Caller, request: &MirrorRequest) -> Result<
     mirror.ok_or_else(|| HubError::Internal(format!("the mirror of `{}` vanished", repo.name)))
 }
 
-fn rules_of(request: &MirrorRequest, revisions: Vec<RevisionPattern>) -> Rules {
-    let mut rules = Rules { selection: request.selection.clone(), ..Rules::default() };
-    rules.follow.revisions = revisions;
-    rules
+/// What is asked for, on top of what the mirror had.
+fn rules_of(request: &MirrorRequest, revisions: Vec<RevisionPattern>, before: Rules) -> Rules {
+    let follow = Follow { revisions, newest_tags: request.newest_tags, newest_commits: before.follow.newest_commits };
+    Rules {
+        follow,
+        selection: request.selection.clone(),
+        limits: request.limits.unwrap_or(before.limits),
+        timing: request.timing.clone().unwrap_or(before.timing),
+        upstreams: before.upstreams,
+    }
+}
+
+/// When a mirror is due next by its rules, if they have a schedule.
+pub(super) fn next_run(rules: &Rules, repo: &Repo, now: Timestamp) -> Option<Timestamp> {
+    rules.timing.next_run(&sync_subject(repo.kind, &repo.name.lower()), now)
 }
 
 /// Refuses to change by hand what the mirrors file says.

@@ -301,6 +301,9 @@ async fn mirror_for(hub: &Hub, caller: &Caller, request: &Request, how: &Accepta
         selection: Selection::default(),
         local_name: how.local_name.clone(),
         visibility: how.visibility.unwrap_or(Visibility::Public),
+        newest_tags: None,
+        limits: None,
+        timing: None,
         gate: None,
     };
     mirrors::add(hub, caller, &wanted).await

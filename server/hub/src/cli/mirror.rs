@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use acervo_core::gate::GateMode;
+use acervo_core::order::{ByteSize, Cron, Limits, Timing, Zone};
 use acervo_core::selection::Preset;
 use acervo_core::{Caller, RepoId, RepoKind, Selection, Visibility};
 use acervo_store::db::mirrors::{ManagedBy, Mirror};
@@ -95,10 +96,60 @@ pub(super) struct AddArgs {
     /// Who may read it: public, internal or private; only when it is added [default: public]
     #[arg(long)]
     visibility: Option<Visibility>,
+    /// Of the tags that patterns such as `--revision 'v*'` find, only so many of the highest versions
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100))]
+    newest_tags: Option<u32>,
+    #[command(flatten)]
+    rules: RuleArgs,
     /// What stands before its contents: none, auto or manual; only when it is added [default: manual if upstream gates
     /// it, else none]
     #[arg(long)]
     gate: Option<GateMode>,
+}
+
+/// When a mirror is due, and how large it may be; what is not given stays as it is.
+#[derive(Debug, Args)]
+struct RuleArgs {
+    /// When it is due: minute, hour, day of the month, month, day of the week, as in '30 2 * * *'
+    #[arg(long, value_name = "CRON")]
+    schedule: Option<Cron>,
+    /// Time zone of the schedule, such as Europe/Berlin [default: UTC]
+    #[arg(long, value_name = "ZONE", requires = "schedule")]
+    time_zone: Option<Zone>,
+    /// Most seconds by which it is late, so that not all mirrors come at once [default: 0]
+    #[arg(long, value_name = "SECONDS", requires = "schedule")]
+    jitter_seconds: Option<u32>,
+    /// Larger goes first [default: 0]
+    #[arg(long, value_name = "NUMBER", requires = "schedule", allow_negative_numbers = true)]
+    priority: Option<i32>,
+    /// Largest file that is held, such as '100 GB'; what is above is refused
+    #[arg(long, value_name = "SIZE")]
+    file_bytes_max: Option<ByteSize>,
+    /// Most bytes of all files of a commit that are held; what is above is refused
+    #[arg(long, value_name = "SIZE")]
+    repo_bytes_max: Option<ByteSize>,
+}
+
+impl RuleArgs {
+    fn timing(&self) -> Option<Timing> {
+        let schedule = self.schedule.clone()?;
+        let ordinary = Timing::default();
+        Some(Timing {
+            schedule: Some(schedule),
+            time_zone: self.time_zone.clone().unwrap_or(ordinary.time_zone),
+            jitter_seconds: self.jitter_seconds.unwrap_or(ordinary.jitter_seconds),
+            priority: self.priority.unwrap_or(ordinary.priority),
+            windows: ordinary.windows,
+        })
+    }
+
+    fn limits(&self) -> Option<Limits> {
+        let limits = Limits {
+            file_bytes_max: self.file_bytes_max.map(|size| size.0),
+            repo_bytes_max: self.repo_bytes_max.map(|size| size.0),
+        };
+        (limits != Limits::default()).then_some(limits)
+    }
 }
 
 /// Runs `acervo mirror ..`.
@@ -113,6 +164,9 @@ pub(super) async fn run(hub: &Hub, command: MirrorCommand) -> Result<ExitCode, H
                 selection: Selection { include: args.include, exclude: args.exclude, presets: args.preset },
                 local_name: args.local_name,
                 visibility: args.visibility.unwrap_or(Visibility::Public),
+                newest_tags: args.newest_tags,
+                limits: args.rules.limits(),
+                timing: args.rules.timing(),
                 gate: args.gate,
             };
             let mirror = mirrors::add(hub, &caller, &request).await?;

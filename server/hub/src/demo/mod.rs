@@ -23,6 +23,9 @@ pub fn order(kind: RepoKind, name: &str) -> MirrorRequest {
         selection: Selection::default(),
         local_name: None,
         visibility: Visibility::Public,
+        newest_tags: None,
+        limits: None,
+        timing: None,
         gate: None,
     }
 }

@@ -13,8 +13,7 @@ use super::{Action, MirrorStep, Steps, compare, discover};
 use crate::app::events::{self, Told};
 use crate::app::gates;
 use crate::app::identity::demand;
-use crate::app::mirrors::{NewRepository, make_repo};
-use crate::app::schedule::sync_subject;
+use crate::app::mirrors::{NewRepository, make_repo, next_run};
 use crate::app::sync::Progress;
 use crate::context::Hub;
 use crate::error::HubError;
@@ -101,16 +100,11 @@ async fn tell(
     events::record(hub, tx, caller, Told { kind, repo_id, subject, details }).await
 }
 
-/// When a mirror is due next by an order, if its schedule says so.
-fn next_run(order: &Order, repo: &Repo, now: Timestamp) -> Option<Timestamp> {
-    order.rules.timing.next_run(&sync_subject(repo.kind, &repo.name.lower()), now)
-}
-
 fn standing(order: &Order, order_id: i64, repo: &Repo, existing: Option<&Mirror>, now: Timestamp) -> Standing {
     let unchanged = existing.filter(|mirror| mirror.rules.timing == order.rules.timing);
     let next_run_at = match unchanged {
         Some(mirror) => mirror.next_run_at,
-        None => next_run(order, repo, now),
+        None => next_run(&order.rules, repo, now),
     };
     Standing {
         rules: order.rules.clone(),
