@@ -12,10 +12,12 @@ use actix_web::http::header::{CACHE_CONTROL, ContentEncoding};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use futures::stream;
+use serde::Serialize;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, Interval, interval_at};
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use super::jobs::{JobAddress, JobErrors, id_known};
 use crate::app::identity;
@@ -29,6 +31,32 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// Media type of server-sent events.
 const EVENT_STREAM: &str = "text/event-stream";
+
+/// What sort of event it is.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum JobEventKind {
+    /// The job, as it is now.
+    Progress,
+    /// A line of its log.
+    Log,
+    /// How it ended; nothing comes after it.
+    End,
+}
+
+/// One event of a job.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct JobEvent {
+    /// What sort of event it is.
+    pub event: JobEventKind,
+    /// Number of the line, of those that are lines of the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "7")]
+    pub id: Option<String>,
+    /// The job, the line, or how it ended, as JSON on one line.
+    #[schema(example = "{\"seq\": 7, \"at\": \"2023-11-14T22:13:21.000Z\", \"level\": \"info\", \"text\": \"done\"}")]
+    pub data: String,
+}
 
 /// Says when this server ends: streams end then, however long their jobs take.
 #[derive(Clone, Debug)]
@@ -48,10 +76,7 @@ pub struct Closing(pub CancellationToken);
     ),
     responses(
         (
-            status = 200, description = "Events, until the job has ended", content_type = "text/event-stream", body = String,
-            example = "event: progress\ndata: {\"id\": \"0193a3f0-6c1e-7b3c-8a52-3f1d2c4b5a69\", \"state\": \"running\"}\n\n\
-                       id: 1\nevent: log\ndata: {\"seq\": 1, \"level\": \"info\", \"text\": \"attempt 1 of 3 begins\"}\n\n\
-                       event: end\ndata: {\"id\": \"0193a3f0-6c1e-7b3c-8a52-3f1d2c4b5a69\", \"state\": \"succeeded\", \"error\": null}\n\n"
+            status = 200, description = "Events, until the job has ended", content_type = "text/event-stream", body = JobEvent
         ),
         JobErrors,
     )
