@@ -1,6 +1,8 @@
 //! What plans say of requests, and plans and changes by the API.
 
-use acervo_core::Role;
+use acervo::app::orders;
+use acervo::app::sync::Progress;
+use acervo_core::{Caller, Role};
 use acervo_tests::fake_upstream::{FakeUpstream, Origin};
 use acervo_tests::test_hub::TestHub;
 use serde_json::Value;
@@ -23,6 +25,31 @@ async fn a_plan_foretells_the_requests_of_a_sync() {
     upstream.clear_log();
     ok(&home, &["sync", "--all"]).await;
     assert_eq!(upstream.requests().len(), 6, "two for each repository that has not changed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_says_how_long_the_budget_of_requests_makes_it() {
+    let upstream = FakeUpstream::start(fixtures()).await.unwrap();
+    let hub = TestHub::with(&upstream.endpoint(), |config| {
+        config.upstream.requests_per_window = 8;
+        config.upstream.resolves_per_window = 100;
+        config.upstream.window_seconds = 60;
+    })
+    .await;
+    let orders = orders::read(&Caller::System, ORDERS).unwrap();
+    // Planning takes from the same budget: time passes for it, as it does for a clock that runs.
+    let plan = async { orders::plan(hub.hub(), &Caller::System, &orders, &Progress::default()).await.unwrap() };
+    tokio::pin!(plan);
+    let plan = loop {
+        tokio::select! {
+            plan = &mut plan => break plan,
+            () = upstream.wait_steps(upstream.steps() + 1) => hub.hub().clock().set_ahead(hub.hub().clock().ahead() + 61_000),
+        }
+    };
+    let totals = &plan.totals;
+    let metadata = totals.requests - totals.files.files_to_fetch;
+    assert!(metadata > 8, "{totals:?}");
+    assert_eq!(totals.seconds_at_least, Some((metadata.div_ceil(8) - 1) * 60), "{totals:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

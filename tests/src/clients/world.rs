@@ -26,7 +26,7 @@ const CARD: &str = "---\nlicense: apache-2.0\nlanguage:\n- gn\n- es\npipeline_ta
 const LARGE_BYTES: usize = 26_000_000;
 
 /// The gated repository once more, for the case that opens its gate while others want it closed.
-const STEERED: &str = "acme/gated-too";
+const STEERED: &str = "closed/gated";
 
 /// Scenes that [`World`] stages; the table's other scenes belong to tests of their own.
 pub const SCENES: [&str; 6] = ["tiny", "plain", "large", "many", "space", "part"];
@@ -68,6 +68,10 @@ impl World {
         request.selection = Selection { include: vec!["*.json".into()], ..Selection::default() };
         let part = hub.mirror_with(request).await;
         hub.sync(&part).await;
+        let mut steered = order(RepoKind::Model, "acme/gated");
+        steered.local_name = Some(STEERED.parse()?);
+        let steered = hub.mirror_with(steered).await;
+        hub.sync(&steered).await;
         for (kind, name) in [
             (RepoKind::Model, "acme/plain"),
             (RepoKind::Model, "acme/large"),
@@ -79,11 +83,6 @@ impl World {
         ] {
             hub.synced(kind, name).await;
         }
-
-        let mut steered = order(RepoKind::Model, "acme/gated");
-        steered.local_name = Some(STEERED.parse()?);
-        let steered = hub.mirror_with(steered).await;
-        hub.sync(&steered).await;
 
         let mut people = people(&hub, &private).await;
         let door = door(&hub, &gated).await?;

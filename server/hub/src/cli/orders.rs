@@ -115,6 +115,9 @@ fn print_plan(plan: &OrdersPlan) {
     for budget in &totals.budgets {
         println!("{} answers {} more requests within {} s", budget.endpoint, budget.requests_left, budget.seconds);
     }
+    if let Some(seconds) = totals.seconds_at_least.filter(|seconds| *seconds > 0) {
+        println!("by the configured budgets of requests, the syncs take {seconds} s at least");
+    }
 }
 
 fn print_steps(steps: &Steps) {

@@ -9,7 +9,7 @@ use super::{Action, Budget, Forecast, ForecastRevision, Refusal, Steps, Totals};
 use crate::app::sync::{self, Progress, Subject};
 use crate::context::Hub;
 use crate::error::HubError;
-use crate::upstream::Urgency;
+use crate::upstream::{self, Urgency};
 
 /// Repositories that are asked about at the same time; the client keeps to the upstream's limits below that.
 const ASKED_AT_ONCE: usize = 8;
@@ -66,7 +66,28 @@ pub(super) async fn forecast(hub: &Hub, orders: &[Order], steps: &mut Steps, pro
         }
     }
     totals.budgets = budgets.into_values().collect();
+    totals.seconds_at_least = seconds_at_least(&hub.config().upstream, steps);
     totals
+}
+
+/// How long the requests of these syncs take at least by the configured budgets: what one window does not hold waits for
+/// the next. Hubs are asked beside each other.
+fn seconds_at_least(config: &upstream::Config, steps: &Steps) -> Option<u64> {
+    if config.requests_per_window == 0 && config.resolves_per_window == 0 {
+        return None;
+    }
+    let mut needed: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for (step, sync) in steps.mirrors.iter().filter_map(|step| Some((step, step.sync.as_ref()?))) {
+        let (requests, resolves) = needed.entry(&step.endpoint).or_default();
+        *requests += sync.requests.saturating_sub(sync.totals.files_to_fetch);
+        *resolves += sync.totals.files_to_fetch;
+    }
+    let windows = |needed: u64, limit: u64| if limit == 0 { 1 } else { needed.div_ceil(limit) };
+    let of_hub = |(requests, resolves): &(u64, u64)| {
+        windows(*requests, config.requests_per_window).max(windows(*resolves, config.resolves_per_window))
+    };
+    let most = needed.values().map(of_hub).max().unwrap_or(0);
+    Some(most.saturating_sub(1).saturating_mul(config.window_seconds))
 }
 
 async fn of_mirror(

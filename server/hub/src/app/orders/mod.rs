@@ -177,6 +177,9 @@ pub struct Totals {
     pub requests: u64,
     /// Requests that upstreams said they would still answer, and for how many seconds that counts.
     pub budgets: Vec<Budget>,
+    /// Seconds that the syncs take at least by the configured budgets of requests; absent without such budgets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds_at_least: Option<u64>,
 }
 
 /// What an upstream said of its rate limit.
