@@ -5,6 +5,7 @@ mod fleet;
 mod guide;
 mod locks;
 mod month;
+mod pauses;
 mod requests;
 mod seed;
 mod upstreams;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{MODEL, asked, path};
 
 fn tiny(name: &str) -> RepoFixture {
-    RepoFixture::model(name).file("a.txt", "first").lfs("m.bin", name.as_bytes().to_vec())
+    RepoFixture::model(name).file("a.txt", "first").lfs("m.bin", name.as_bytes())
 }
 
 fn texts(job: &Value) -> Vec<String> {

@@ -7,7 +7,7 @@ async fn a_mirror_made_by_hand_has_its_schedule_and_ceilings_and_no_file_touches
     let (_upstream, home) = installed("# nothing\n").await;
     let add = ["mirror", "add", "acme/one", "--revision", "main", "--revision", "v*", "--newest-tags", "1"];
     let when = ["--schedule", "0 3 * * *", "--time-zone", "Europe/Berlin", "--jitter-seconds", "60", "--priority", "5"];
-    ok(&home, &[&add[..], &when, &["--repo-bytes-max", "95 kB"]].concat()).await;
+    ok(&home, &[&add[..], &when, &["--repo-bytes-max", "85 kB"]].concat()).await;
 
     let (shown, _) = json(&home, &["mirror", "show", "acme/one"]).await;
     assert_eq!(shown["managed_by"], "api", "{shown}");

@@ -19,7 +19,7 @@ use crate::error::HubError;
 #[derive(Debug, Subcommand)]
 pub(super) enum MirrorCommand {
     /// Add a mirror, or change what an existing one follows and holds
-    Add(AddArgs),
+    Add(Box<AddArgs>),
     /// List all mirrors
     List {
         /// Print JSON

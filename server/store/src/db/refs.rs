@@ -1,7 +1,7 @@
 //! Refs: movable names, the commit each serves, and the commit upstream had there when it was last asked.
 
 use acervo_core::{CommitOid, RefKind, Timestamp};
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use super::entity::choice::RefKindColumn;
@@ -138,6 +138,18 @@ pub async fn move_to(
         ref_event::Entity::insert(event).exec_without_returning(db).await.doing("noting a ref's move")?;
     }
     Ok(before)
+}
+
+/// Notes that upstream was asked where it has its refs.
+pub async fn note_seen(db: &impl ConnectionTrait, repo_id: i64, at: Timestamp) -> Result<(), StoreError> {
+    repo_ref::Entity::update_many()
+        .col_expr(repo_ref::Column::UpstreamSeenAt, Expr::value(at.as_millis()))
+        .filter(repo_ref::Column::RepoId.eq(repo_id))
+        .filter(repo_ref::Column::UpstreamOid.is_not_null())
+        .exec(db)
+        .await
+        .doing("noting that upstream was asked")?;
+    Ok(())
 }
 
 /// Notes where upstream has a ref now, or that it has it no more, without moving what is served.

@@ -8,6 +8,7 @@
 mod aggregates;
 mod meeting;
 mod postgres;
+mod rows;
 mod schema;
 mod search;
 mod sqlite;

@@ -6,7 +6,7 @@ use acervo_store::db::{Database, DatabaseConfig};
 use acervo_test_engine::Engine;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, IntoActiveModel, Statement};
 
-use crate::schema::a_principal;
+use crate::rows::a_principal;
 use crate::support::{migrated_on, number};
 
 fn file(path: &std::path::Path) -> DatabaseConfig {

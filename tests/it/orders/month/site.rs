@@ -36,8 +36,8 @@ const START: &str = "2027-03-01T00:00:00Z";
 /// Five minutes: a step, and a window of the budgets.
 const STEP_SECONDS: i64 = 300;
 
-/// Steps of a night: from before the schedules are due until everything that can be done was done.
-const STEPS: i64 = 60;
+/// Steps of a night: from before the schedules are due, also in summer, until everything that can be done was done.
+const STEPS: std::ops::Range<i64> = 5..50;
 
 /// What was asked in a step.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ impl Site {
 
     /// Plays a night with both workers.
     pub(crate) async fn night(&mut self, night: i64) {
-        for step in 0..STEPS {
+        for step in STEPS {
             let at = start().plus_seconds(night * 24 * 3600 + step * STEP_SECONDS);
             self.set_clocks(at);
             let (here, there) = tokio::join!(schedule::queue_due(self.hub()), schedule::queue_due(&self.other));

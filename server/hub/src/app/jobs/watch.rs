@@ -91,7 +91,7 @@ async fn keep_looking(hub: Hub, id: Uuid) {
                 return;
             }
             Err(error) => {
-                tracing::warn!(job.id = %id, error = %error, "a job could not be looked at; asked again soon")
+                tracing::warn!(job.id = %id, error = %error, "a job could not be looked at; asked again soon");
             }
         }
     }

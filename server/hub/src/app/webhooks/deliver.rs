@@ -117,7 +117,7 @@ fn tell(hub: &Hub, hook: &Hook, delivery: &Delivery, reply: &Reply, state: State
     let (hook, id, attempts) = (hook.name(), delivery.id, delivery.attempts);
     match state {
         State::Delivered => {
-            tracing::debug!(hook, delivery.id = %id, delivery.attempts = attempts, "an event was delivered")
+            tracing::debug!(hook, delivery.id = %id, delivery.attempts = attempts, "an event was delivered");
         }
         State::Pending => {
             tracing::warn!(hook, delivery.id = %id, delivery.attempts = attempts, error, "an event could not be delivered yet");

@@ -37,7 +37,12 @@ pub(super) async fn observe(hub: &Hub, source: &Source<'_>, plan: &Plan) -> Resu
     for change in changes {
         tell(hub, &tx, source, change).await?;
     }
-    for found in &plan.upstream_refs {
+    refs::note_seen(&tx, repo_id, at).await?;
+    let stood: HashMap<(RefKind, &str), CommitOid> =
+        known.iter().filter_map(|known| Some(((known.kind, known.name.as_str()), known.upstream?))).collect();
+    for found in
+        plan.upstream_refs.iter().filter(|found| stood.get(&(found.kind, found.name.as_str())) != Some(&found.target))
+    {
         refs::note_upstream(&tx, repo_id, found.kind, &found.name, Some(found.target), at).await?;
     }
     // Pull requests are not all listed: that one is not says nothing.
