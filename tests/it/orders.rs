@@ -11,12 +11,20 @@ mod seed;
 mod upstreams;
 mod windows;
 
+use std::sync::Arc;
+
+use acervo::app::sync::Progress;
+use acervo::context::Hub;
+use acervo::worker;
+use acervo_core::Timestamp;
 use acervo_store::db::repos::{ReadScope, commit_count};
 use acervo_tests::binary::Ran;
 use acervo_tests::fake_upstream::FakeUpstream;
 use acervo_tests::fixture::{RepoFixture, random_bytes};
 use acervo_tests::processes::Installation;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// What the upstream of these tests has.
 pub(crate) fn fixtures() -> Vec<RepoFixture> {
@@ -63,6 +71,26 @@ pub(crate) async fn installed(orders: &str) -> (FakeUpstream, Installation) {
 
 pub(crate) fn write(home: &Installation, orders: &str) {
     std::fs::write(home.folder().join("mirrors.toml"), orders).unwrap();
+}
+
+/// Lets the clock of a hub show this time.
+pub(crate) fn set_clock(hub: &Hub, time: Timestamp) {
+    hub.clock().set_ahead(0);
+    hub.clock().set_ahead(time.as_millis() - hub.now().as_millis());
+}
+
+/// A time of day in RFC 3339.
+pub(crate) fn time(text: &str) -> Timestamp {
+    Timestamp::parse(text).unwrap()
+}
+
+/// Works until nothing is due; returns how many attempts that were.
+pub(crate) async fn drain(hub: &Hub) -> usize {
+    let (worker, never, mut attempts) = (Uuid::now_v7(), CancellationToken::new(), 0);
+    while worker::run_once(hub, worker, None, &Arc::new(Progress::default()), &never).await.unwrap() {
+        attempts += 1;
+    }
+    attempts
 }
 
 /// What a command prints as JSON, and how it ended.

@@ -1,6 +1,6 @@
 //! A mirror with a schedule and ceilings that needs no file.
 
-use super::{installed, json, ok, write};
+use super::{installed, json, ok, visible_commits, write};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mirror_made_by_hand_has_its_schedule_and_ceilings_and_no_file_touches_it() {
@@ -32,4 +32,27 @@ async fn a_mirror_made_by_hand_has_its_schedule_and_ceilings_and_no_file_touches
     let (listed, _) = json(&home, &["mirror", "list"]).await;
     let names: Vec<&str> = listed.as_array().unwrap().iter().map(|mirror| mirror["repo"].as_str().unwrap()).collect();
     assert_eq!(names, ["acme/one"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_shows_since_when_upstream_does_not_have_it_any_more() {
+    let (upstream, home) = installed("# nothing\n").await;
+    ok(&home, &["mirror", "add", "acme/one"]).await;
+    ok(&home, &["sync", "acme/one"]).await;
+    assert!(!ok(&home, &["mirror", "show", "acme/one"]).await.stdout.contains("trouble"));
+    let held = visible_commits(&home).await;
+
+    upstream.remove("acme/one");
+    let failed = home.run(&["sync", "acme/one"]).await;
+    assert!(!failed.success && failed.stderr.contains("missing, or private"), "{failed:?}");
+
+    let shown = ok(&home, &["mirror", "show", "acme/one"]).await.stdout;
+    assert!(shown.contains("trouble     missing since 2"), "{shown}");
+    assert_eq!(visible_commits(&home).await, held, "what is held stays");
+    let events = ok(&home, &["events", "--kind", "upstream.*", "--repo", "acme/one", "--json"]).await.stdout;
+    let kinds: Vec<String> = events
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["kind"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(kinds, ["upstream.repo_missing"]);
 }

@@ -1,18 +1,15 @@
 //! A fleet that has not changed: what a night costs its upstream.
 
-use std::sync::Arc;
-
 use acervo::app::sync::Progress;
 use acervo::app::{orders, schedule};
-use acervo::worker;
 use acervo_core::Caller;
 use acervo_store::db::jobs::State;
 use acervo_store::db::mirrors;
 use acervo_tests::fake_upstream::{FakeUpstream, Origin};
 use acervo_tests::fixture::{RepoFixture, random_bytes};
 use acervo_tests::test_hub::TestHub;
-use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
+
+use super::drain;
 
 /// Repositories of the fleet.
 const FLEET: u64 = 200;
@@ -24,11 +21,7 @@ const NIGHTLY: &str =
 async fn night(hub: &TestHub) -> u64 {
     hub.hub().clock().set_ahead(hub.hub().clock().ahead() + 24 * 3600 * 1000);
     let queued = schedule::queue_due(hub.hub()).await.unwrap();
-    let drain = async || {
-        let (worker, never) = (Uuid::now_v7(), CancellationToken::new());
-        while worker::run_once(hub.hub(), worker, None, &Arc::new(Progress::default()), &never).await.unwrap() {}
-    };
-    tokio::join!(drain(), drain(), drain());
+    tokio::join!(drain(hub.hub()), drain(hub.hub()), drain(hub.hub()));
     queued.syncs
 }
 

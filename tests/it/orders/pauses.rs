@@ -1,33 +1,20 @@
 //! Pauses that an upstream asks for: kept by whoever comes later, too.
 
-use std::sync::Arc;
-
 use acervo::app::sync::Progress;
 use acervo::app::{orders, schedule};
-use acervo::worker;
-use acervo_core::{Caller, Timestamp};
+use acervo_core::Caller;
 use acervo_store::db::jobs::State;
 use acervo_store::db::mirrors;
 use acervo_tests::fake_upstream::{FakeUpstream, Fault, Origin};
 use acervo_tests::fixture::RepoFixture;
 use acervo_tests::test_hub::TestHub;
-use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-fn set(hub: &TestHub, time: &str) {
-    hub.hub().clock().set_ahead(0);
-    let at = Timestamp::parse(time).unwrap();
-    hub.hub().clock().set_ahead(at.as_millis() - hub.hub().now().as_millis());
-}
+use super::{set_clock, time};
 
 /// Works what is due; returns how many jobs that were.
 async fn drain(hub: &TestHub) -> usize {
     schedule::queue_due(hub.hub()).await.unwrap();
-    let (worker, never, mut jobs) = (Uuid::now_v7(), CancellationToken::new(), 0);
-    while worker::run_once(hub.hub(), worker, None, &Arc::new(Progress::default()), &never).await.unwrap() {
-        jobs += 1;
-    }
-    jobs
+    super::drain(hub.hub()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -35,13 +22,13 @@ async fn a_process_that_starts_within_a_pause_keeps_it_and_nothing_fails() {
     let repos = (1..=6).map(|n| RepoFixture::model(&format!("acme/m{n}")).file("a.txt", format!("{n}"))).collect();
     let upstream = FakeUpstream::start(repos).await.unwrap();
     let hub = TestHub::start(&upstream.endpoint()).await;
-    set(&hub, "2027-03-01T00:00:00Z");
+    set_clock(hub.hub(), time("2027-03-01T00:00:00Z"));
     let ids = (1..=6).map(|n| format!("'acme/m{n}'")).collect::<Vec<_>>().join(", ");
     let orders = format!("[mirror.x]\nrepos = [{ids}]\nschedule = '0 3 * * *'\n");
     let orders = orders::read(&Caller::System, &orders).unwrap();
     orders::apply(hub.hub(), &Caller::System, &orders, &Progress::default()).await.unwrap();
 
-    set(&hub, "2027-03-01T03:00:10Z");
+    set_clock(hub.hub(), time("2027-03-01T03:00:10Z"));
     upstream.fault(Fault::too_many_requests().retry_after(600).at(Origin::Hub));
     assert_eq!(drain(&hub).await, 6);
     let asked = upstream.requests();
@@ -49,7 +36,7 @@ async fn a_process_that_starts_within_a_pause_keeps_it_and_nothing_fails() {
 
     let hub = hub.restart(&upstream.endpoint()).await;
     upstream.clear_log();
-    set(&hub, "2027-03-01T03:04:00Z");
+    set_clock(hub.hub(), time("2027-03-01T03:04:00Z"));
     assert_eq!(drain(&hub).await, 0, "what waits is not tried meanwhile");
     assert_eq!(upstream.requests().len(), 0);
     for mirror in mirrors::all(hub.hub().db().reader()).await.unwrap() {
@@ -62,7 +49,7 @@ async fn a_process_that_starts_within_a_pause_keeps_it_and_nothing_fails() {
     let urged = hub.attempt(&mirror).await;
     assert_eq!((urged.state, upstream.requests().len()), (State::Queued, 0), "{urged:?}");
 
-    set(&hub, "2027-03-01T03:11:00Z");
+    set_clock(hub.hub(), time("2027-03-01T03:11:00Z"));
     assert_eq!(drain(&hub).await, 6);
     for mirror in mirrors::all(hub.hub().db().reader()).await.unwrap() {
         let job = hub.job(mirror.last_job_id.unwrap()).await;

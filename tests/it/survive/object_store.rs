@@ -211,8 +211,9 @@ async fn assert_all_is_well(upstream: &FakeUpstream, hub: &TestHub, fixture: &Re
     assert_stored(hub.hub(), &[fixture], when).await;
     assert_nothing_is_left(hub.hub(), when).await;
     assert_eq!(events_of(hub.hub(), "commit.published").await, 1, "{when}");
-    // What is in flight when something breaks comes again; on a busy machine that is more.
-    let (fetched, most) = (upstream.file_bytes(), size_of(fixture) * 3 / 2);
+    // Each of two attempts asks for no byte twice. How much the second one asks for again is measured where one transfer
+    // is alone: what upstream has sent may lie in the buffers of a connection that ends.
+    let (fetched, most) = (upstream.file_bytes(), size_of(fixture) * 2);
     assert!(fetched <= most, "{when}: {fetched} bytes were fetched, {most} would have been fair");
 }
 

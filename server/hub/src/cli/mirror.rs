@@ -288,6 +288,9 @@ fn show(mirror: &Mirror) {
     for (name, value) in rows {
         println!("{name:<11} {value}");
     }
+    if let Some((kind, since)) = trouble(mirror) {
+        println!("{:<11} {kind} since {since}", "trouble");
+    }
 }
 
 fn due(mirror: &Mirror) -> String {
@@ -329,6 +332,12 @@ fn managed_by(mirror: &Mirror) -> &'static str {
     }
 }
 
+/// Why upstream does not have it any more, and since when, as the last sync found it.
+fn trouble(mirror: &Mirror) -> Option<(&str, &str)> {
+    let trouble = mirror.seen.as_ref()?.get("trouble")?;
+    Some((trouble["kind"].as_str()?, trouble["since"].as_str()?))
+}
+
 fn describe(mirror: &Mirror) -> Value {
     json!({
         "repo": mirror.repo.name, "type": mirror.repo.kind, "endpoint": mirror.endpoint,
@@ -336,6 +345,6 @@ fn describe(mirror: &Mirror) -> Value {
         "include": mirror.rules.selection.include, "exclude": mirror.rules.selection.exclude, "rules": mirror.rules,
         "managed_by": managed_by(mirror), "next_run_at": mirror.next_run_at, "visibility": mirror.repo.visibility,
         "gate": GateMode::from(mirror.repo.gated), "paused": mirror.paused,
-        "last_job": mirror.last_job_id, "last_synced_at": mirror.last_synced_at,
+        "last_job": mirror.last_job_id, "last_synced_at": mirror.last_synced_at, "seen": mirror.seen,
     })
 }

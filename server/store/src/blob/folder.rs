@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use acervo_core::Sha256Digest;
 use object_store::local::LocalFileSystem;
+use uuid::Uuid;
 
 use super::buffer::Pool;
 use super::error::BlobError;
@@ -57,16 +58,17 @@ impl Folder {
     }
 }
 
+/// A name that nobody else probes with at the same time: other processes, and other hubs of this one.
+fn probe_name() -> String {
+    format!("probe-{}", Uuid::now_v7())
+}
+
 /// Writes and removes a small file in a folder, to tell whether it takes bytes.
 pub(super) fn write_probe(folder: &Path, writing: &'static str, removing: &'static str) -> Result<(), BlobError> {
-    let path = folder.join(format!("probe-{}", std::process::id()));
+    let path = folder.join(probe_name());
     let written = fs::write(&path, b"probe").map_err(BlobError::io(writing, &path));
     // Also where there was room for the file and none for its bytes.
-    let removed = match fs::remove_file(&path) {
-        // Somebody else who asks at the same time has removed it.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed.map_err(BlobError::io(removing, &path)),
-    };
+    let removed = fs::remove_file(&path).map_err(BlobError::io(removing, &path));
     written.and(removed)
 }
 
@@ -84,7 +86,7 @@ fn check_same_filesystem(root: &Path, staging: &Path) -> Result<(), BlobError> {
 
 /// Moves an empty file from staging into the store, as promotion does.
 fn move_probe(root: &Path, staging: &Path) -> Result<(), BlobError> {
-    let name = format!("probe-{}", std::process::id());
+    let name = probe_name();
     let (from, to) = (staging.join(&name), root.join(&name));
     File::create(&from).map_err(BlobError::io("writing to the staging folder", &from))?;
     match fs::rename(&from, &to) {

@@ -1,14 +1,12 @@
 //! Two hubs, two workers on one installation, and what they asked at which time of a clock that the test sets.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use acervo::app::orders::{self, Steps};
 use acervo::app::sync::Progress;
 use acervo::app::{events, schedule, webhooks};
 use acervo::context::Hub;
 use acervo::hooks::{HookConfig, HookUrl};
-use acervo::worker;
 use acervo_core::{Caller, RepoKind, Secret, Timestamp};
 use acervo_store::db::events::after;
 use acervo_store::db::webhooks as rows;
@@ -17,8 +15,8 @@ use acervo_tests::fixture::{Kind, RepoFixture};
 use acervo_tests::receiver::Receiver;
 use acervo_tests::test_hub::TestHub;
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
+
+use super::super::{drain, set_clock, time};
 
 /// Nights that are played.
 pub(crate) const NIGHTS: i64 = 30;
@@ -126,8 +124,7 @@ impl Site {
 
     fn set_clocks(&self, at: Timestamp) {
         for hub in [self.hub(), &self.other] {
-            hub.clock().set_ahead(0);
-            hub.clock().set_ahead(at.as_millis() - hub.now().as_millis());
+            set_clock(hub, at);
         }
     }
 
@@ -167,7 +164,7 @@ impl Site {
 
 /// When the first night begins.
 pub(crate) fn start() -> Timestamp {
-    Timestamp::parse(START).unwrap()
+    time(START)
 }
 
 /// Sends what there is to be told.
@@ -175,10 +172,4 @@ async fn tell(hub: &Hub) {
     events::number_waiting(hub).await.unwrap();
     webhooks::take_over(hub).await.unwrap();
     webhooks::deliver_due(hub).await.unwrap();
-}
-
-/// Works until nothing is due.
-async fn drain(hub: &Hub) {
-    let (worker, never) = (Uuid::now_v7(), CancellationToken::new());
-    while worker::run_once(hub, worker, None, &Arc::new(Progress::default()), &never).await.unwrap() {}
 }
