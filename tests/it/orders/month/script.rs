@@ -14,7 +14,7 @@ use super::site::{NIGHTS, Site, start};
 /// Pause that a 429 asks for.
 pub(super) const PAUSE_SECONDS: i64 = 700;
 
-/// How often the hub refuses us: on two nights, and on each once more after the pause.
+/// Requests that the hub refuses: two on each of two nights.
 pub(super) const STORMS: usize = 4;
 
 /// How often the webhook is refused.
