@@ -1,5 +1,7 @@
 //! Standing orders, and the roles they give.
 
+use std::collections::{HashMap, HashSet};
+
 use acervo_core::{Order, Timestamp};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Select};
@@ -113,15 +115,20 @@ pub async fn remove(db: &impl ConnectionTrait, id: i64) -> Result<(), StoreError
     Ok(())
 }
 
-/// Principals whom an order has made readers of a repository.
-pub async fn readers(db: &impl ConnectionTrait, repo_id: i64) -> Result<Vec<i64>, StoreError> {
+/// Principals whom orders have made readers, by repository.
+pub async fn readers(db: &impl ConnectionTrait) -> Result<HashMap<i64, HashSet<i64>>, StoreError> {
     let rows = access_grant::Entity::find()
-        .filter(access_grant::Column::RepoId.eq(repo_id))
         .filter(access_grant::Column::OrderId.is_not_null())
         .all(db)
         .await
-        .doing("reading who reads a mirror")?;
-    Ok(rows.into_iter().map(|row| row.principal_id).collect())
+        .doing("reading who reads mirrors")?;
+    let mut readers: HashMap<i64, HashSet<i64>> = HashMap::new();
+    for row in rows {
+        if let Some(repo_id) = row.repo_id {
+            readers.entry(repo_id).or_default().insert(row.principal_id);
+        }
+    }
+    Ok(readers)
 }
 
 /// Makes exactly these principals readers of a repository by an order; roles that others gave stay.

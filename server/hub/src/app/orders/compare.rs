@@ -35,6 +35,8 @@ struct Here {
     mirrors: HashMap<(RepoKind, String), Mirror>,
     /// Users by name in lower case.
     users: HashMap<String, i64>,
+    /// Principals whom orders have made readers, by repository.
+    readers: HashMap<i64, HashSet<i64>>,
 }
 
 /// The steps from what is here to what the orders want.
@@ -48,6 +50,7 @@ pub(super) async fn compare(hub: &Hub, orders: &[Order], found: &Discovery) -> R
             .map(|mirror| ((mirror.repo.kind, mirror.repo.name.lower()), mirror))
             .collect(),
         users: principals::all(db).await?.into_iter().map(|user| (user.name.to_lowercase(), user.id)).collect(),
+        readers: orders::readers(db).await?,
     };
     let mut steps = Steps { refused: found.refused.clone(), ..Steps::default() };
     let mut unusable = HashSet::new();
@@ -167,7 +170,7 @@ async fn step(
     if before.is_some_and(|before| before.order.gate != order.gate) && order.gate.is_some() {
         step.differs.push("gate");
     }
-    let known: HashSet<i64> = orders::readers(db, mirror.repo.id).await?.into_iter().collect();
+    let known = here.readers.get(&mirror.repo.id).cloned().unwrap_or_default();
     if known != readers.iter().copied().collect() {
         step.differs.push("readers");
     }
