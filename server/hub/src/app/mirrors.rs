@@ -16,7 +16,6 @@ use serde_json::json;
 
 use crate::app::events::{self, Told};
 use crate::app::identity::demand;
-use crate::app::schedule::sync_subject;
 use crate::app::sync::DEFAULT_REVISION;
 use crate::context::Hub;
 use crate::error::HubError;
@@ -146,9 +145,9 @@ fn rules_of(request: &MirrorRequest, revisions: Vec<RevisionPattern>, before: Ru
     }
 }
 
-/// When a mirror is due next by its rules, if they have a schedule.
+/// When a mirror is due next by its rules, if they have a schedule; its lateness is drawn from its type and name.
 pub(super) fn next_run(rules: &Rules, repo: &Repo, now: Timestamp) -> Option<Timestamp> {
-    rules.timing.next_run(&sync_subject(repo.kind, &repo.name.lower()), now)
+    rules.timing.next_run(&format!("{}:{}", repo.kind, repo.name.lower()), now)
 }
 
 /// Refuses to change by hand what the mirrors file says.

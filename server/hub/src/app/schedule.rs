@@ -10,6 +10,7 @@ use acervo_store::db::{commit, orders};
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::app::mirrors::next_run;
 use crate::app::sync::{self, SyncPayload};
 use crate::context::Hub;
 use crate::error::HubError;
@@ -52,7 +53,7 @@ pub async fn queue_due(hub: &Hub) -> Result<Queued, HubError> {
 
 /// Queues the sync of a mirror that is due; returns whether this call did.
 async fn queue_sync(hub: &Hub, mirror: &Mirror) -> Result<bool, HubError> {
-    let next = mirror.rules.timing.next_run(&subject(mirror), hub.now());
+    let next = next_run(&mirror.rules, &mirror.repo, hub.now());
     let tx = hub.db().begin().await?;
     if !mirrors::reschedule(&tx, mirror.id, mirror.next_run_at, next).await? {
         return Ok(false);
@@ -61,16 +62,6 @@ async fn queue_sync(hub: &Hub, mirror: &Mirror) -> Result<bool, HubError> {
     let (_, is_new) = sync::queue(hub, &tx, &Caller::System, mirror, payload).await?;
     commit(tx).await?;
     Ok(is_new)
-}
-
-/// What a mirror's lateness is drawn from.
-fn subject(mirror: &Mirror) -> String {
-    sync_subject(mirror.repo.kind, &mirror.repo.name.lower())
-}
-
-/// What the lateness of a repository of this name is drawn from.
-pub(super) fn sync_subject(kind: acervo_core::RepoKind, lower: &str) -> String {
-    format!("{kind}:{lower}")
 }
 
 /// Queues one search for all orders if one of them is due.
