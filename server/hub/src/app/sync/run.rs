@@ -39,7 +39,10 @@ pub async fn run(
     let plan = match plan(hub, &source.subject(), progress).await {
         Ok(plan) => plan,
         Err(error) => {
-            watch::note_failure(hub, source, &error).await?;
+            // Why the plan failed is what the job must tell, also where that cannot be noted.
+            if let Err(lost) = watch::note_failure(hub, source, &error).await {
+                tracing::warn!(repo.id = source.mirror.repo.id, error = %lost, "trouble of an upstream could not be noted");
+            }
             return Err(error);
         }
     };

@@ -41,6 +41,9 @@ pub(super) fn check(hub: &Hub, source: &Source<'_>) -> Result<(), HubError> {
 
 /// Ends when the window that was open at the start is no more: then the work must stop, or go on at another speed.
 pub(super) async fn closed(hub: &Hub, source: &Source<'_>) -> HubError {
+    if source.window.is_none() {
+        return std::future::pending().await;
+    }
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         if let Err(waits) = check(hub, source) {
